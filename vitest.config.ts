@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * Three kinds of test file, told apart by name:
+ * `*.http.test.ts` speaks HTTP to the real app and runs twice, on PGlite and on a real Postgres;
+ * `*.postgres.test.ts` needs what only a real Postgres has (many connections, pipelining, roles);
+ * any other `*.test.ts` needs no shared database.
+ */
+const onEngine = { include: ['test/**/*.http.test.ts'], testTimeout: 20_000, hookTimeout: 60_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'plain',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.http.test.ts', 'test/**/*.postgres.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      { test: { ...onEngine, name: 'pglite', env: { TEST_ENGINE: 'pglite' } } },
+      {
+        test: {
+          ...onEngine,
+          name: 'postgres',
+          include: [...onEngine.include, 'test/**/*.postgres.test.ts'],
+          env: { TEST_ENGINE: 'postgres' },
+          globalSetup: ['test/support/real-postgres.ts'],
+        },
+      },
+    ],
+  },
+})
