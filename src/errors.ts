@@ -66,3 +66,15 @@ export class AppError extends Error {
     this.reason = extras.reason
   }
 }
+
+/** Why a process cannot start or a command cannot do its work: one sentence that says what to do, and an exit code. */
+export class StartError extends Error {
+  /** From sysexits.h: 69 unavailable, 73 cannot create, 78 configuration. */
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'StartError'
+    this.exitCode = exitCode
+  }
+}

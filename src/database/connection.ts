@@ -1,0 +1,99 @@
+import pg from 'pg'
+import { ConnectionLost, endsConnection } from './failures.ts'
+import { Batch } from './owner-batch.ts'
+import type { Row } from './statement.ts'
+
+/** A batch on its way: its bytes, and who waits for the answer. */
+export type Job = {
+  readonly bytes: Buffer
+  readonly settle: (error: unknown, row: Row) => void
+}
+
+/**
+ * One connection on which many batches are in flight. Answers come in the order of the batches; a batch that
+ * fails touches no other; when the connection is lost all that is in flight fails with `ConnectionLost`.
+ */
+export class Connection {
+  readonly #client: pg.Client
+  readonly #onEnd: (connection: Connection) => void
+  #ended = false
+  /** Batches sent and not answered yet. */
+  inFlight = 0
+  /** When the oldest batch in flight became the oldest, or when the last one was answered; by `performance.now()`. */
+  since = performance.now()
+
+  private constructor(client: pg.Client, onEnd: (connection: Connection) => void) {
+    this.#client = client
+    this.#onEnd = onEnd
+    client.on('error', () => this.#end())
+    client.on('end', () => this.#end())
+  }
+
+  /**
+   * Opens a connection and prepares every statement on it before it takes work.
+   * @throws what `pg` or Postgres reports, after closing the socket.
+   */
+  static async open(
+    config: pg.ClientConfig,
+    preparation: Buffer,
+    onEnd: (connection: Connection) => void,
+  ): Promise<Connection> {
+    const client = new pg.Client({ ...config, pipeline: true })
+    const connection = new Connection(client, onEnd)
+    try {
+      await client.connect()
+      await new Promise<void>((resolve, reject) => {
+        client.query(new Batch(preparation, (error) => (error ? reject(error) : resolve())))
+      })
+      return connection
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+
+  send(job: Job): void {
+    if (this.inFlight++ === 0) this.since = performance.now()
+    this.#client.query(
+      new Batch(job.bytes, (error, row) => {
+        this.inFlight--
+        this.since = performance.now()
+        if (error !== null && endsConnection(error)) this.#retire()
+        job.settle(
+          error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
+          row,
+        )
+      }),
+    )
+  }
+
+  /** Waits for what is in flight, then says goodbye to Postgres. */
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => undefined)
+  }
+
+  /** Ends it at once; what is in flight fails. */
+  destroy(): void {
+    this.#end()
+    // `end` would wait for the answers that are not coming.
+    const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } }
+    connection.stream.destroy()
+  }
+
+  /** Takes no more work; what is in flight may still be answered. */
+  #retire(): void {
+    this.#end()
+    void this.close()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#onEnd(this)
+  }
+}
+
+/** Anything Postgres did not say itself, and what it says while it hangs up. */
+function isLoss(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError)
+}

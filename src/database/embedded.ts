@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { parse } from 'pg-protocol'
+import type { BackendMessage } from 'pg-protocol/dist/messages.js'
+import { StartError } from '../errors.ts'
+import type { Engine } from './client.ts'
+import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { Batch } from './owner-batch.ts'
+import type { Row } from './statement.ts'
+
+export type Embedded = { readonly pglite: PGlite; readonly close: () => Promise<void> }
+
+/**
+ * Opens the embedded Postgres in a folder, alone: a second process on the same folder is refused. The first
+ * start makes the database under another name and renames it when it is whole, so that one that was
+ * interrupted leaves nothing behind that would not open.
+ *
+ * @throws StartError 73 when the folder cannot be written, 69 when another process has it.
+ */
+export async function openEmbedded(dataDir: string, onFirstStart: () => void): Promise<Embedded> {
+  const lock = await writable(dataDir, () => lockFolder(dataDir))
+  try {
+    const home = join(dataDir, 'postgres')
+    if (!existsSync(home)) {
+      onFirstStart()
+      await writable(dataDir, () => initialise(dataDir, home))
+    }
+    return embedded(await PGlite.create({ dataDir: home }), lock)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** A database in memory, gone when it is closed. */
+export async function openInMemory(): Promise<Embedded> {
+  return embedded(await PGlite.create())
+}
+
+function embedded(pglite: PGlite, lock?: FolderLock): Embedded {
+  const close = async () => {
+    // Behind whatever is running: closing in the middle of a transaction would lose it half-way.
+    await pglite._runExclusiveTransaction(() => pglite.close())
+    await lock?.release()
+  }
+  return { pglite, close }
+}
+
+async function initialise(dataDir: string, home: string): Promise<void> {
+  const unfinished = join(dataDir, 'postgres.unfinished')
+  await rm(unfinished, { recursive: true, force: true })
+  const pglite = await PGlite.create({ dataDir: unfinished })
+  await pglite.close()
+  await rename(unfinished, home)
+}
+
+async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    return await work()
+  } catch (error) {
+    if (error instanceof StartError) throw error
+    throw new StartError(
+      'DATA_DIR cannot be written: make the folder writable for this user, or choose another.',
+      73,
+      error,
+    )
+  }
+}
+
+/**
+ * The embedded database as an engine: the same bytes as over a network, one batch at a time, because there is
+ * only one session. It is shared with the built-in issuer, hence the lock that PGlite's own queries take.
+ */
+export async function embeddedEngine({ pglite, close }: Embedded, preparation: Buffer): Promise<Engine> {
+  const exchange = (bytes: Buffer): Promise<Row> =>
+    pglite._runExclusiveTransaction(async () => {
+      const { promise, resolve, reject } = Promise.withResolvers<Row>()
+      const batch = new Batch(bytes, (error, row) => (error === null ? resolve(row) : reject(error)))
+      deliver(await pglite.execProtocolRaw(bytes), batch)
+      return promise
+    })
+  await exchange(preparation)
+  return { run: (_owner, bytes) => exchange(bytes), reachable: () => !pglite.closed, close }
+}
+
+function deliver(answer: Uint8Array, batch: Batch): void {
+  let failed = false
+  // The parser takes a stream; all there is to read is already here.
+  const source = {
+    on: (event: string, listen: (chunk: Uint8Array) => void) =>
+      event === 'data' && listen(Buffer.from(answer)),
+  }
+  void parse(source as unknown as NodeJS.ReadableStream, (message: BackendMessage) => {
+    if (message.name === 'dataRow') batch.handleDataRow(message as unknown as { fields: (string | null)[] })
+    if (message.name === 'error') {
+      failed = true
+      batch.handleError(message)
+    }
+    if (message.name === 'readyForQuery' && !failed) batch.handleReadyForQuery()
+  })
+}

@@ -1,0 +1,104 @@
+import pg from 'pg'
+import { batch, preparation } from './messages.ts'
+import { appRole } from './roles.ts'
+import type { AnyStatement, Row, Value } from './statement.ts'
+
+/** Longest run of one statement and longest wait for a lock, before Postgres itself gives up. */
+export type BatchLimits = { readonly statementTimeoutMs: number; readonly lockTimeoutMs: number }
+
+export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000 }
+
+/**
+ * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
+ * the time-outs, all until the end of this transaction. It answers no row: `concat` is never null.
+ */
+function enter(limits: BatchLimits): string {
+  return `select where concat(
+    set_config('role', '${appRole}', true),
+    set_config('app.user_id', $1, true),
+    set_config('statement_timeout', '${limits.statementTimeoutMs}', true),
+    set_config('lock_timeout', '${limits.lockTimeoutMs}', true)) is null`
+}
+
+const enterName = 'enter'
+
+/**
+ * The bytes of an owner batch: enter as the owner, run one statement, Sync. One write, one read, one
+ * transaction; what follows on the same connection belongs to somebody else and shares nothing with it.
+ */
+export function ownerBatch(owner: string, statement: AnyStatement, values: readonly Value[]): Buffer {
+  if (owner === '') throw new Error('A batch needs an owner')
+  return batch([
+    { name: enterName, values: [owner] },
+    { name: statement.name, values },
+  ])
+}
+
+/**
+ * The bytes that make a fresh connection know every statement. They are prepared as the role that will run
+ * them, so that Postgres plans them with the policies from the start.
+ */
+export function prepareAll(statements: readonly AnyStatement[], limits: Partial<BatchLimits> = {}): Buffer {
+  return preparation(
+    { name: enterName, text: enter({ ...batchLimits, ...limits }) },
+    [{ name: enterName, values: [''] }],
+    statements,
+  )
+}
+
+type Settle = (error: unknown, row: Row) => void
+
+type Wire = { stream: NodeJS.WritableStream & { cork(): void; uncork(): void } }
+
+/** What `pg`'s pipeline mode calls on the queries it carries; `@types/pg` declares only a part of it. */
+const PgQuery = pg.Query as unknown as new (config: object) => { submit(wire: Wire): Error | null }
+
+/**
+ * Ready-made bytes that end in one Sync, carried by `pg`'s pipeline mode, and the answer up to ReadyForQuery:
+ * the first row of the last statement. It settles exactly once; before ReadyForQuery nothing is known to be
+ * committed, so it never settles earlier with success.
+ */
+export class Batch extends PgQuery {
+  readonly #bytes: Buffer
+  readonly #settle: Settle
+  #row: Row
+
+  constructor(bytes: Buffer, settle: Settle) {
+    super({})
+    this.#bytes = bytes
+    this.#settle = settle
+  }
+
+  override submit(wire: Wire): null {
+    flushAtEndOfTurn(wire.stream)
+    wire.stream.write(this.#bytes)
+    return null
+  }
+
+  handleDataRow(message: { fields: (string | null)[] }): void {
+    this.#row ??= message.fields
+  }
+
+  handleCommandComplete(): void {}
+
+  handleError(error: unknown): void {
+    this.#settle(error, undefined)
+  }
+
+  handleReadyForQuery(): void {
+    this.#settle(null, this.#row)
+  }
+}
+
+const corked = new WeakSet<Wire['stream']>()
+
+/** Holds what is written in this turn of the event loop, so that batches that came together leave together. */
+function flushAtEndOfTurn(stream: Wire['stream']): void {
+  if (corked.has(stream)) return
+  corked.add(stream)
+  stream.cork()
+  setImmediate(() => {
+    corked.delete(stream)
+    stream.uncork()
+  })
+}

@@ -1,0 +1,35 @@
+import { StartError } from '../errors.ts'
+
+/** What to do about each way in which a database refuses or cannot be reached, by SQLSTATE or Node's code. */
+const sentences: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its host name does not resolve: check the host',
+  EAI_AGAIN: 'its host name does not resolve right now: check the host and the network',
+  ECONNREFUSED: 'nothing listens at its host and port: start the database, or correct them',
+  ECONNRESET:
+    'the connection was cut: check that a Postgres listens there and whether it wants sslmode=require',
+  ETIMEDOUT: 'its host does not answer: check the host, the port and the firewall',
+  '28P01': 'the password is wrong: copy the URL again from your provider',
+  '28000': 'the login is refused: check the user, and whether sslmode=require is missing',
+  '3D000': 'the database does not exist: create it, or correct the name',
+  '53300': 'it has no connection left: close some, or use the pooled URL',
+  '57P03': 'it is starting up: try again in a moment',
+}
+
+/** The one sentence for a database that could not be connected to. Neither the URL nor the password is in it. */
+export function unreachable(error: unknown, variable: string): StartError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const message = error instanceof Error ? error.message : ''
+  const why =
+    sentences[code] ?? byMessage(message) ?? `the connection failed (${code || 'no code'}): run docket doctor`
+  return new StartError(`${variable} cannot be used: ${why}.`, 69, error)
+}
+
+function byMessage(message: string): string | undefined {
+  if (/does not support SSL/.test(message)) return 'the server speaks no TLS: drop sslmode from the URL'
+  if (/self.signed|certificate|altnames/i.test(message))
+    return 'its TLS certificate is not trusted: use the host name the certificate is for, or set NODE_EXTRA_CA_CERTS'
+  if (/timeout/.test(message)) return sentences.ETIMEDOUT
+  if (/password must be a string|SASL/.test(message)) return 'the password is missing: put it into the URL'
+  if (/terminated unexpectedly/.test(message)) return sentences.ECONNRESET
+  return undefined
+}

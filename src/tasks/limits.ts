@@ -1,0 +1,9 @@
+/** The closed set of states, first one the default. Stored as text with a CHECK: an enum's `=` is not leakproof. */
+export const taskStatuses = ['Todo', 'InProgress', 'Done'] as const
+
+/** Longest title and description, in Unicode code points. */
+export const titleLimit = 255
+export const descriptionLimit = 10_000
+
+/** Most and default rows of one list answer. */
+export const listLimit = { most: 500, default: 100 } as const
