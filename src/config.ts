@@ -1,0 +1,111 @@
+import { join } from 'node:path'
+import { type KeySetSource, readKeySources, type SharedSecretSource } from './config/key-sources.ts'
+import type { Secret } from './config/secret.ts'
+import { ConfigError, type Environment, Settings } from './config/settings.ts'
+import { variables } from './config/variables.ts'
+
+export { ConfigError }
+
+/** Everything the process is told from outside, checked and deeply frozen. Holds nothing secret. */
+export type Config = {
+  readonly environment: 'development' | 'test' | 'production'
+  readonly production: boolean
+  readonly host: string
+  /** 0 picks a free port. */
+  readonly port: number
+  readonly dataDir: string
+  /** `embedded` is PGlite in `dataDir`; for `postgres` both URLs are among the secrets. */
+  readonly database:
+    | { readonly kind: 'embedded' }
+    | { readonly kind: 'postgres'; readonly connections: number }
+  /** A remote key set (RFC 7517) and the issuers that only its keys may speak for. */
+  readonly keySet?: KeySetSource
+  /** HS256 by `secrets.jwtSecret`; its issuer is never one of the key set's. */
+  readonly sharedSecret?: SharedSecretSource
+  /** No key source is configured and this is not production: run Better Auth at `/api/auth`. */
+  readonly builtInIssuer: boolean
+  /** Requests a minute; 0 is off. */
+  readonly rateLimit: { readonly perOwner: number; readonly perAddress: number }
+  /** Addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[]
+  /** Origins byte for byte as browsers send them. */
+  readonly corsOrigins: readonly string[]
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  /** How far ahead a token's `exp` may lie. */
+  readonly tokenHorizonSeconds: number
+}
+
+export type Secrets = {
+  readonly databaseUrl?: Secret<string>
+  /** `databaseUrl`, unless set apart. */
+  readonly migrationUrl?: Secret<string>
+  /** At least 32 bytes. */
+  readonly jwtSecret?: Secret<Uint8Array>
+}
+
+/**
+ * A copy of the process environment after `<folder>/.env`, if there is one, has filled in what was unset or
+ * empty. The only place that touches `process.env`. Throws `ConfigError` when the file cannot be read.
+ */
+export function readEnvironment(folder = '.'): Environment {
+  for (const { name } of Object.values(variables)) if (process.env[name] === '') delete process.env[name]
+  try {
+    process.loadEnvFile(join(folder, '.env'))
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!missing)
+      throw new ConfigError(['.env is there but cannot be read: make it a readable file or remove it.'])
+  }
+  return { ...process.env }
+}
+
+/**
+ * Settings and, apart from them, secrets; both frozen. Pure: the answer depends on `environment` alone.
+ * An empty variable is an unset one, an unknown one is ignored. Throws `ConfigError` with all faults at once.
+ */
+export function loadConfig(environment: Environment): { config: Config; secrets: Secrets } {
+  const settings = new Settings(environment)
+  const kind = settings.read(variables.nodeEnv)
+  const production = kind === 'production'
+  const database = readDatabase(settings, production)
+  const keys = readKeySources(settings, production)
+  const config: Config = {
+    environment: kind,
+    production,
+    host: settings.read(variables.host) ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    port: settings.read(variables.port),
+    dataDir: settings.read(variables.dataDir),
+    database: database.config,
+    ...keys.config,
+    rateLimit: {
+      perOwner: settings.read(variables.rateLimit),
+      perAddress: settings.read(variables.rateLimitAddress),
+    },
+    trustedProxies: settings.read(variables.trustedProxies) ?? [],
+    corsOrigins: settings.read(variables.corsOrigins) ?? [],
+    logLevel: settings.read(variables.logLevel),
+    tokenHorizonSeconds: settings.read(variables.tokenHorizon),
+  }
+  settings.throwIfFaulty()
+  return deepFreeze({ config, secrets: { ...database.secrets, ...keys.secrets } })
+}
+
+function readDatabase(settings: Settings, production: boolean) {
+  const databaseUrl = settings.read(variables.databaseUrl)
+  const migrationUrl = settings.read(variables.migrationUrl) ?? databaseUrl
+  const connections = settings.read(variables.connections)
+  if (production) settings.require(variables.databaseUrl, 'production never runs on the embedded database')
+  else if (settings.has(variables.migrationUrl))
+    settings.require(variables.databaseUrl, 'DATABASE_MIGRATION_URL is set, and it names the same database')
+
+  const config: Config['database'] = databaseUrl ? { kind: 'postgres', connections } : { kind: 'embedded' }
+  return { config, secrets: { ...(databaseUrl && { databaseUrl }), ...(migrationUrl && { migrationUrl }) } }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) deepFreeze(part)
+  }
+  return value
+}

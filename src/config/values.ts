@@ -1,0 +1,116 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { Secret } from './secret.ts'
+
+/**
+ * How the text of one setting becomes a value. Each refusal finishes the sentence "PORT …" and never
+ * repeats the text: it may be a secret put into the wrong variable.
+ */
+
+export const anyText = z.string()
+
+export const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` })
+
+export const wholeNumber = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, error)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error })
+}
+
+/** Blank entries and repetitions are dropped; what remains keeps its order and is not empty. */
+export const commaList = (entry: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((text) => [...new Set(text.split(',').map((part) => part.trim()))].filter(Boolean))
+    .pipe(z.array(entry).min(1, 'must name at least one'))
+
+export const identifier = z.string().regex(/^[^\s,]+$/, 'must be one value without spaces or commas')
+
+export const listenHost = z
+  .string()
+  .refine((text) => isIP(text) !== 0 || /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(text), {
+    error: 'must be an address or a host name, without scheme, brackets or port',
+  })
+
+function namesHostAndDatabase(text: string): boolean {
+  try {
+    const url = new URL(text)
+    decodeURIComponent(url.username + url.password + url.pathname)
+    return url.hostname !== '' && url.pathname.length > 1 && url.hash === ''
+  } catch {
+    return false
+  }
+}
+
+export const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, { error: 'must begin with postgresql:// or postgres://', abort: true })
+  .refine(namesHostAndDatabase, {
+    error:
+      'must name a host and a database (postgresql://user:password@host/database), with the special ' +
+      'characters of the password percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)',
+  })
+  .transform((text) => new Secret(text))
+
+const isLoopback = (hostname: string) =>
+  /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
+
+const secureUrl = z
+  .string()
+  .refine((text) => /^https?:\/\//i.test(text) && URL.canParse(text), {
+    error: 'must be a whole URL that begins with https://',
+  })
+  .transform((text) => new URL(text))
+  .refine((url) => url.protocol === 'https:' || isLoopback(url.hostname), {
+    error: 'must begin with https:// (http:// is for localhost and other loopback addresses only)',
+  })
+  .refine((url) => url.username === '' && url.password === '' && url.hash === '', {
+    error: 'must hold no user name, password or fragment',
+  })
+
+/** `https:`, or `http:` for loopback; no credentials, no fragment. The value is the URL as WHATWG writes it. */
+export const keySetUrl = secureUrl.transform((url) => url.href)
+
+/** Like `keySetUrl`, and nothing behind the host but an optional `/`. The value is the origin, without it. */
+export const originUrl = secureUrl
+  .refine((url) => url.pathname === '/' && url.search === '', {
+    error:
+      'must be an origin only: leave out everything behind the host; if Better Auth is not at /api/auth ' +
+      'there, give the URL of its keys in AUTH_JWKS_URL',
+  })
+  .transform((url) => url.origin)
+
+// A scheme of an app shell (capacitor://localhost) has an opaque WHATWG origin, so only http(s) can be compared.
+const isExactOrigin = (text: string) =>
+  /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/.test(text) &&
+  URL.canParse(text) &&
+  (!/^https?:/.test(text) || new URL(text).origin === text)
+
+/** The very bytes of an `Origin` header. Neither `*` nor `null` is one. */
+export const exactOrigin = z.string().refine(isExactOrigin, {
+  error:
+    'must be an origin exactly as browsers send it: scheme://host or scheme://host:port in lower case, ' +
+    'without path, closing slash, default port or *',
+})
+
+function isAddressOrRange(text: string): boolean {
+  const [, address = '', prefix = '0'] = /^([\da-f.:]+)(?:\/(\d|[1-9]\d{1,2}))?$/i.exec(text) ?? []
+  const family = isIP(address)
+  return family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128)
+}
+
+/** An IPv4 or IPv6 address without zone, or a CIDR range of them. */
+export const addressRange = z.string().refine(isAddressOrRange, {
+  error: 'must be an address such as 10.0.0.7 or a range such as 10.0.0.0/8',
+})
+
+/** The UTF-8 bytes of the text: RFC 7518, 3.2 wants at least 256 bits for HS256. */
+export const hs256Secret = z
+  .string()
+  .transform((text) => new TextEncoder().encode(text))
+  .refine((bytes) => bytes.length >= 32, { error: 'must have at least 32 bytes' })
+  .transform((bytes) => new Secret(bytes))

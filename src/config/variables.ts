@@ -1,0 +1,171 @@
+import type { z } from 'zod'
+import {
+  addressRange,
+  anyText,
+  commaList,
+  exactOrigin,
+  hs256Secret,
+  identifier,
+  keySetUrl,
+  listenHost,
+  oneOf,
+  originUrl,
+  postgresUrl,
+  wholeNumber,
+} from './values.ts'
+
+/** One setting, declared once: `loadConfig`, its fault messages, `.env.example` and the README all read this. */
+export type Variable<T = unknown> = {
+  readonly name: string
+  /** Finishes "It is …", without a full stop. */
+  readonly meaning: string
+  /** The text that stands in while the variable is unset. */
+  readonly default?: string
+  /** Where there is no fixed default: what holds while the variable is unset. */
+  readonly unset?: string
+  readonly example: string
+  readonly schema: z.ZodType<T, string>
+}
+
+export const variables = {
+  nodeEnv: {
+    name: 'NODE_ENV',
+    meaning:
+      'the kind of run: development, test or production; in production nothing is embedded or made up, ' +
+      'so a missing DATABASE_URL or key source stops the start',
+    default: 'development',
+    example: 'production',
+    schema: oneOf(['development', 'test', 'production']),
+  },
+  host: {
+    name: 'HOST',
+    meaning: 'the address to listen on',
+    unset: '`127.0.0.1`, or `0.0.0.0` in production',
+    example: '0.0.0.0',
+    schema: listenHost,
+  },
+  port: {
+    name: 'PORT',
+    meaning: 'the port to listen on; 0 picks a free one and prints it',
+    default: '8000',
+    example: '3000',
+    schema: wholeNumber(0, 65_535),
+  },
+  dataDir: {
+    name: 'DATA_DIR',
+    meaning: 'the folder of the embedded database and of the development secrets',
+    default: './.data',
+    example: '/var/lib/docket',
+    schema: anyText,
+  },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    meaning: 'the URL of any Postgres from version 15 on; of Neon the pooled (`-pooler`) or the direct one',
+    unset: 'embedded Postgres (PGlite) in `DATA_DIR`; required in production',
+    example: 'postgresql://user:password@db.example.com/docket?sslmode=require',
+    schema: postgresUrl,
+  },
+  migrationUrl: {
+    name: 'DATABASE_MIGRATION_URL',
+    meaning: 'the direct URL of the same database, for migrations, when `DATABASE_URL` is a pooled one',
+    unset: '`DATABASE_URL`',
+    example: 'postgresql://user:password@db-direct.example.com/docket?sslmode=require',
+    schema: postgresUrl,
+  },
+  connections: {
+    name: 'DATABASE_CONNECTIONS',
+    meaning: 'how many connections to Postgres to hold; each carries many requests at once',
+    default: '4',
+    example: '8',
+    schema: wholeNumber(1, 100),
+  },
+  betterAuthUrl: {
+    name: 'BETTER_AUTH_URL',
+    meaning:
+      'the origin of the app that runs Better Auth: keys come from `/api/auth/jwks` there, ' +
+      'issuer and audience of its tokens are the origin itself',
+    unset: 'outside production, without any key source: a built-in Better Auth at `/api/auth`',
+    example: 'https://app.example.com',
+    schema: originUrl,
+  },
+  jwksUrl: {
+    name: 'AUTH_JWKS_URL',
+    meaning: 'the URL of the key set (JWKS) that signs the tokens; `http:` for loopback only',
+    unset: '`<BETTER_AUTH_URL>/api/auth/jwks`',
+    example: 'https://app.example.com/api/auth/jwks',
+    schema: keySetUrl,
+  },
+  issuer: {
+    name: 'AUTH_ISSUER',
+    meaning: 'the issuers (`iss`) the key set speaks for, a comma list',
+    unset: '`BETTER_AUTH_URL`',
+    example: 'https://app.example.com',
+    schema: commaList(identifier),
+  },
+  audience: {
+    name: 'AUTH_AUDIENCE',
+    meaning: 'the audiences (`aud`) a token may be meant for, a comma list',
+    unset: '`BETTER_AUTH_URL`',
+    example: 'https://app.example.com',
+    schema: commaList(identifier),
+  },
+  jwtSecret: {
+    name: 'AUTH_JWT_SECRET',
+    meaning:
+      'a secret of at least 32 bytes, shared with an issuer that signs by HS256 (never Better Auth’s own ' +
+      'secret); needs `AUTH_JWT_ISSUER` and `AUTH_AUDIENCE`, and may stand beside a key set',
+    unset: 'no HS256 token is accepted',
+    // Right in a shell, and too short to be accepted by anybody who copies it as it stands.
+    example: '$(openssl rand -base64 32)',
+    schema: hs256Secret,
+  },
+  jwtIssuer: {
+    name: 'AUTH_JWT_ISSUER',
+    meaning: 'the one issuer (`iss`) that `AUTH_JWT_SECRET` speaks for; not one of the key set’s',
+    unset: 'none',
+    example: 'https://login.example.com',
+    schema: identifier,
+  },
+  tokenHorizon: {
+    name: 'AUTH_TOKEN_HORIZON',
+    meaning: 'how many seconds ahead a token’s expiry may lie',
+    default: '604800',
+    example: '3600',
+    schema: wholeNumber(1, 315_360_000),
+  },
+  rateLimit: {
+    name: 'RATE_LIMIT',
+    meaning: 'requests a minute per owner; 0 is off',
+    default: '600',
+    example: '1200',
+    schema: wholeNumber(0, 999_999_999),
+  },
+  rateLimitAddress: {
+    name: 'RATE_LIMIT_ADDRESS',
+    meaning: 'requests a minute per client address, counted before authentication; 0 is off',
+    default: '300',
+    example: '1000',
+    schema: wholeNumber(0, 999_999_999),
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    meaning: 'addresses or CIDR ranges whose forwarded-for header is believed, a comma list',
+    unset: 'none',
+    example: '10.0.0.0/8,fd00::/8',
+    schema: commaList(addressRange),
+  },
+  corsOrigins: {
+    name: 'CORS_ORIGINS',
+    meaning: 'exact origins whose pages may call the API, a comma list',
+    unset: 'none',
+    example: 'https://app.example.com,http://localhost:3000',
+    schema: commaList(exactOrigin),
+  },
+  logLevel: {
+    name: 'LOG_LEVEL',
+    meaning: 'the least severe log lines to write',
+    default: 'info',
+    example: 'debug',
+    schema: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+  },
+} as const satisfies Record<string, Variable>
