@@ -1,0 +1,202 @@
+import { compactVerify, errors } from 'jose'
+import type { BaseLogger } from 'pino'
+import { AppError } from '../errors.ts'
+import { checkClaims } from './claims.ts'
+import { bearerToken, readCompactToken } from './compact-token.ts'
+import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
+import { adviceFor, refusal } from './refusal.ts'
+import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
+import {
+  type Algorithm,
+  isKeyId,
+  keyIdHash,
+  keySetAlgorithms,
+  secretAlgorithms,
+  type VerificationKey,
+} from './verification-key.ts'
+
+/** Who calls: `id` is the token's `sub`, `expiresAt` its `exp` in epoch seconds. */
+export type Principal = { readonly id: string; readonly issuer: string; readonly expiresAt: number }
+
+/** Who may sign for which issuers. An issuer belongs to one source, and so to one kind of key and its algorithms. */
+export type KeySource =
+  | {
+      readonly kind: 'key-set'
+      readonly issuers: readonly string[]
+      readonly audiences: readonly string[]
+      readonly fetchKeys: FetchKeys
+      /** Names the source in the log; no secrets. */
+      readonly label: string
+    }
+  | {
+      readonly kind: 'secret'
+      readonly issuers: readonly [string]
+      readonly audiences: readonly string[]
+      /** At least 32 bytes. */
+      readonly secret: Uint8Array
+    }
+
+export type AccessTokens = {
+  /**
+   * The caller, from every `Authorization` value of the request. Returns at once for a token seen before; throws or
+   * rejects `unauthenticated`, `invalid_token`, `token_expired`, `malformed_request` or `unavailable`.
+   */
+  readonly authenticate: (values: readonly string[]) => Principal | Promise<Principal>
+  /** False while some source has no key to check with. Sets off a fetch that is due, never waits for it. */
+  readonly ready: () => boolean
+  /** Ends the fetches. */
+  readonly close: () => void
+}
+
+type Options = {
+  readonly sources: readonly KeySource[]
+  readonly log: BaseLogger
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  /** How far ahead `exp` may lie: 7 days. */
+  readonly horizonSeconds?: number
+  /** What two clocks may differ by: 5 s. */
+  readonly leewaySeconds?: number
+  /** Verified tokens remembered: 10,000. */
+  readonly cacheSize?: number
+  readonly keySetTiming?: Partial<KeySetTiming>
+}
+
+type Source = {
+  readonly issuers: readonly string[]
+  readonly audiences: readonly string[]
+  readonly algorithms: readonly Algorithm[]
+  readonly needsKeyId: boolean
+  readonly keys: KeySet
+}
+
+type VerifiedToken = Perishable & { readonly principal: Principal; readonly keys: KeySet }
+
+/**
+ * Checks access tokens (RFC 7519 as RFC 8725 asks) in straight lines and remembers the good ones until they expire
+ * or their key is gone. Each refusal is one log line with its reason and never the token. Throws an `Error` at once
+ * when two sources share an issuer or a secret is short.
+ */
+export function createAccessTokens(options: Options): AccessTokens {
+  const { log, now = Date.now, horizonSeconds = 7 * 86_400, leewaySeconds = 5, cacheSize = 10_000 } = options
+  const issuers = options.sources.flatMap((source) => [...source.issuers])
+  if (new Set(issuers).size < issuers.length) throw new Error('an issuer belongs to one key source only')
+  const sources = options.sources.map((source) => openSource(source, { ...options, now }))
+  const cache = createTokenCache<VerifiedToken>(cacheSize)
+
+  async function verify(token: string, digest: string): Promise<Principal> {
+    let kid: unknown
+    try {
+      const { header, claims } = readCompactToken(token)
+      kid = header.kid
+      const source = sourceOf(claims.iss, sources)
+      const algorithm = source.algorithms.find((name) => name === header.alg)
+      if (algorithm === undefined) throw refusal('algorithm_not_allowed')
+      const key = await signer(token, { source, algorithm, kid, now })
+
+      const policy = { ...source, nowSeconds: now() / 1000, leewaySeconds, horizonSeconds }
+      const { subject, issuer, expiresAt } = checkClaims(claims, policy)
+      const principal = Object.freeze({ id: subject, issuer, expiresAt })
+      cache.set(digest, { principal, key, keys: source.keys, diesAt: (expiresAt + leewaySeconds) * 1000 })
+      return principal
+    } catch (error) {
+      noteRefusal(log, error, kid)
+      throw error
+    }
+  }
+
+  return {
+    authenticate: (values) => {
+      const token = readBearer(values, log)
+      const digest = tokenDigest(token)
+      const at = now()
+      const hit = cache.get(digest, at)
+      if (hit?.keys.usable(at)) return hit.principal
+      return verify(token, digest)
+    },
+    ready: () => {
+      // `usable` also speaks for the age of the keys, which is no reason to send traffic elsewhere: only an empty set is.
+      const held = sources.map(({ keys }) => !keys.empty() || keys.usable(now()))
+      return held.every(Boolean)
+    },
+    close: () => {
+      for (const { keys } of sources) keys.close()
+    },
+  }
+}
+
+function openSource(source: KeySource, options: Options & { readonly now: () => number }): Source {
+  const { issuers, audiences } = source
+  if (source.kind === 'secret') {
+    const keys = secretKeySet(source.secret)
+    return { issuers, audiences, algorithms: secretAlgorithms, needsKeyId: false, keys }
+  }
+  const { fetchKeys, label } = source
+  const { log, now, keySetTiming: timing } = options
+  const keys = createKeySet({ fetchKeys, label, log, now, timing })
+  return { issuers, audiences, algorithms: keySetAlgorithms, needsKeyId: true, keys }
+}
+
+/** The issuer is not verified yet: it only picks the keys that then have to vouch for it. */
+function sourceOf(issuer: unknown, sources: readonly Source[]): Source {
+  if (issuer === undefined) throw refusal('claim_missing')
+  if (typeof issuer !== 'string') throw refusal('issuer_unknown')
+  const source = sources.find(({ issuers }) => issuers.includes(issuer))
+  if (source !== undefined) return source
+  const host = URL.parse(issuer)?.host
+  const isNear = sources.some(({ issuers }) => issuers.some((one) => URL.parse(one)?.host === host))
+  throw refusal(host && isNear ? 'issuer_differs' : 'issuer_unknown')
+}
+
+type Signed = {
+  readonly source: Source
+  readonly algorithm: Algorithm
+  readonly kid: unknown
+  readonly now: () => number
+}
+
+/** The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy. */
+async function signer(token: string, { source, algorithm, kid, now }: Signed): Promise<VerificationKey> {
+  const { keys, needsKeyId } = source
+  if (kid === undefined ? needsKeyId : !isKeyId(kid)) throw refusal('key_id_malformed')
+  const name = isKeyId(kid) ? kid : ''
+
+  const isFresh = keys.usable(now())
+  if (!isFresh) await keys.settled()
+  const key = keys.find(algorithm, name)
+  if (key !== undefined && (await isSigned(token, key, algorithm))) return key
+
+  if (isFresh) await keys.refetch(now())
+  const newer = keys.find(algorithm, name)
+  if (newer !== undefined && newer !== key && (await isSigned(token, newer, algorithm))) return newer
+
+  if (keys.empty()) throw refusal('keys_unavailable', keys.retryAfterSeconds(now()))
+  throw refusal(newer === undefined ? 'key_unknown' : 'signature_wrong')
+}
+
+async function isSigned(token: string, key: VerificationKey, algorithm: Algorithm): Promise<boolean> {
+  try {
+    await compactVerify(token, key.cryptoKey, { algorithms: [algorithm] })
+    return true
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return false
+    throw error
+  }
+}
+
+function readBearer(values: readonly string[], log: BaseLogger): string {
+  try {
+    return bearerToken(values)
+  } catch (error) {
+    noteRefusal(log, error, undefined)
+    throw error
+  }
+}
+
+function noteRefusal(log: BaseLogger, error: unknown, kid: unknown): void {
+  if (!(error instanceof AppError)) return
+  const { reason, code } = error
+  const line = { reason, kid: keyIdHash(kid), advice: adviceFor(reason) }
+  if (code === 'unavailable') log.warn(line, 'access token not checked')
+  else log.info(line, 'access token refused')
+}
