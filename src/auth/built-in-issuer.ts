@@ -16,11 +16,14 @@ export type BuiltInIssuerOptions = {
 }
 
 export type BuiltInIssuer = {
-  /** Answers everything under `/api/auth`, with Better Auth's own statuses and bodies. */
+  /**
+   * Answers everything under `/api/auth`, with Better Auth's own statuses and bodies. Rejects with what the
+   * database said when that fails; a `code` is its SQLSTATE.
+   */
   handler(request: Request): Promise<Response>
   /**
    * Its key set as `GET /api/auth/jwks` answers it, without a socket. Makes the first key if there is none.
-   * Rejects with the signal's reason when that comes first.
+   * Rejects as `handler` does, and with the signal's reason when that comes first.
    */
   fetchKeys(signal: AbortSignal): Promise<Response>
   readonly issuer: string
@@ -66,7 +69,10 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
     emailAndPassword: { enabled: true },
     plugins: [jwt(), bearer()],
     telemetry: { enabled: false },
+    // `info` would name the e-mail of a repeated sign-up.
     logger: { level: 'warn', log: (level, message) => given.log?.(level, message) },
+    // What it did not expect is ours to answer and to log; its own way is a stack on the console.
+    onAPIError: { throw: true },
     advanced: {
       // Better Auth's default, said aloud because it drops the check where NODE_ENV is `test`.
       disableOriginCheck: false,
