@@ -1,15 +1,13 @@
+import { StartError } from '../errors.ts'
 import { type Variable, variables } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Settings under which Docket must not start. `message` lists every fault, one a line, and holds no value. */
-export class ConfigError extends Error {
-  /** `EX_CONFIG` of sysexits.h. */
-  readonly exitCode = 78
-
+export class ConfigError extends StartError {
   constructor(faults: readonly string[]) {
     const count = faults.length === 1 ? '1 setting is' : `${faults.length} settings are`
-    super([`Docket cannot start: ${count} wrong or missing.`, ...faults].join('\n  '))
+    super([`Docket cannot start: ${count} wrong or missing.`, ...faults].join('\n  '), 78)
     this.name = 'ConfigError'
   }
 }

@@ -112,8 +112,8 @@ export const variables = {
   jwtSecret: {
     name: 'AUTH_JWT_SECRET',
     meaning:
-      'a secret of at least 32 bytes, shared with an issuer that signs by HS256 (never Better Auth’s own ' +
-      'secret); needs `AUTH_JWT_ISSUER` and `AUTH_AUDIENCE`, and may stand beside a key set',
+      'a secret of at least 32 bytes, shared with an issuer that signs by HS256 (never the one Better Auth ' +
+      'itself has); needs `AUTH_JWT_ISSUER` and `AUTH_AUDIENCE`, and may stand beside a key set',
     unset: 'no HS256 token is accepted',
     // Right in a shell, and too short to be accepted by anybody who copies it as it stands.
     example: '$(openssl rand -base64 32)',
@@ -121,14 +121,14 @@ export const variables = {
   },
   jwtIssuer: {
     name: 'AUTH_JWT_ISSUER',
-    meaning: 'the one issuer (`iss`) that `AUTH_JWT_SECRET` speaks for; not one of the key set’s',
+    meaning: 'the one issuer (`iss`) that `AUTH_JWT_SECRET` speaks for; never one of `AUTH_ISSUER`',
     unset: 'none',
     example: 'https://login.example.com',
     schema: identifier,
   },
   tokenHorizon: {
     name: 'AUTH_TOKEN_HORIZON',
-    meaning: 'how many seconds ahead a token’s expiry may lie',
+    meaning: 'how many seconds ahead the expiry of a token may lie',
     default: '604800',
     example: '3600',
     schema: wholeNumber(1, 315_360_000),
