@@ -72,8 +72,28 @@ describe('the declarations', () => {
   const declared = Object.values<Variable>(variables)
   const examples = Object.fromEntries(declared.map(({ name, example }) => [name, example]))
 
-  test('all examples together are one valid production configuration', () => {
-    expect(() => loadConfig({ ...examples, AUTH_JWT_SECRET: 's'.repeat(32) })).not.toThrow()
+  test('all examples together are one valid configuration, each value in its place', () => {
+    const { config } = loadConfig({ ...examples, AUTH_JWT_SECRET: 's'.repeat(32) })
+    expect(config).toEqual({
+      environment: 'production',
+      production: true,
+      host: '0.0.0.0',
+      port: 3000,
+      dataDir: '/var/lib/docket',
+      database: { kind: 'postgres', connections: 8 },
+      keySet: {
+        url: 'https://app.example.com/api/auth/jwks',
+        issuers: ['https://app.example.com'],
+        audiences: ['https://app.example.com'],
+      },
+      sharedSecret: { issuer: 'https://login.example.com', audiences: ['https://app.example.com'] },
+      builtInIssuer: false,
+      rateLimit: { perOwner: 1200, perAddress: 1000 },
+      trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+      corsOrigins: ['https://app.example.com', 'http://localhost:3000'],
+      logLevel: 'debug',
+      tokenHorizonSeconds: 3600,
+    })
   })
 
   test('the example of a secret is refused: a published secret is none', () => {

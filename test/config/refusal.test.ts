@@ -47,6 +47,13 @@ describe('a refusal', () => {
     ])
   })
 
+  test('names a variable once, however many others need it', () => {
+    const lines = faults({ AUTH_JWKS_URL: 'https://keys.test/set', AUTH_JWT_SECRET: secret })
+    expect(lines.filter((line) => line.startsWith('AUTH_AUDIENCE '))).toEqual([
+      expect.not.stringMatching(/is missing.*is missing/),
+    ])
+  })
+
   test('never holds a value, secret or not, whichever variable it was put into', () => {
     const names = Object.values(variables).map(({ name }) => name)
     // However such a value is cut at its separators, each piece holds the mark.
