@@ -172,7 +172,8 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     find: (algorithm, kid) => keys.get(keyName(algorithm, kid)),
     refetch: async (at) => {
       if (inFlight === undefined) {
-        if (closing.signal.aborted || at - lastRefetchAt < timing.retryMs) return false
+        // While fetches fail the next one is due by the clock already.
+        if (closing.signal.aborted || failures > 0 || at - lastRefetchAt < timing.retryMs) return false
         lastRefetchAt = at
       }
       await refresh()
