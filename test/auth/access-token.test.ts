@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AccessTokens, createAccessTokens, type KeySource } from '../../src/auth/access-token.ts'
+import { checkClaims } from '../../src/auth/claims.ts'
 import { remoteKeys } from '../../src/auth/key-set.ts'
 import { adviceFor, refusalAdvice } from '../../src/auth/refusal.ts'
 import { AppError } from '../../src/errors.ts'
@@ -177,7 +178,7 @@ describe('a token is refused', () => {
     ['an array', '[]'],
     ['null', 'null'],
     ['a string', '"{}"'],
-    ['invalid UTF-8', Uint8Array.from([0x7b, 0xff, 0x7d])],
+    ['invalid UTF-8', Buffer.from('{"alg":"EdDSA","x":"\xff"}', 'latin1')],
     ['a byte-order mark', '\ufeff{"alg":"EdDSA"}'],
   ])('for a header or a payload that is no JSON object: %s', async (_, text) => {
     const header = JSON.stringify({ alg: 'EdDSA', kid: issuer.kid() })
@@ -273,6 +274,32 @@ describe('a token is refused', () => {
     ['issuer_differs', () => issuer.issuer.replace('http:', 'https:')],
   ])('as %s for its issuer', async (reason, iss) => {
     expect(await bearer(await issuer.token({ iss: iss() }))).toEqual(invalid(reason))
+  })
+
+  test('for an issuer that another source speaks for, whoever of the two signed', async () => {
+    await using other = await startTokenIssuer({ now })
+    tokens = createAccessTokens({ sources: [keySet(issuer), keySet(other)], log, now })
+    expect(await bearer(await issuer.token({ iss: other.issuer, aud: audience }))).toEqual(
+      invalid('key_unknown'),
+    )
+    expect(await bearer(await other.token({ iss: issuer.issuer, aud: audience }))).toEqual(
+      invalid('key_unknown'),
+    )
+    for (const one of [issuer, other]) expect(await bearer(await one.token())).toHaveProperty('principal')
+  })
+
+  test('for an issuer of another name, where names are no URLs', async () => {
+    tokens = createAccessTokens({ sources: [{ ...bySecret, issuers: ['one'] }], log, now })
+    expect(await bearer(hs256({ iss: 'one' }))).toHaveProperty('principal')
+    expect(await bearer(hs256({ iss: 'two' }))).toEqual(invalid('issuer_unknown'))
+  })
+
+  test('for its issuer a second time once the signature is good', () => {
+    const policy = { audiences: [audience], nowSeconds: seconds, leewaySeconds: 5, horizonSeconds: 3600 }
+    const check = (iss: unknown) => checkClaims({ ...claims(), iss }, { ...policy, issuers: [issuer.issuer] })
+    expect(check(issuer.issuer)).toMatchObject({ issuer: issuer.issuer })
+    for (const iss of ['https://evil.example', 7, [issuer.issuer]])
+      expect(() => check(iss)).toThrow(expect.objectContaining({ reason: 'issuer_unknown' }))
   })
 
   test.each([
