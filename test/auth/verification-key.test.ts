@@ -1,0 +1,113 @@
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { loadKeys, remoteKeys } from '../../src/auth/key-set.ts'
+import { importKeys } from '../../src/auth/verification-key.ts'
+import { answerJson, type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
+
+let check: KeySetCheck
+beforeEach(async () => {
+  check = await openKeySetCheck()
+  return () => check.close()
+})
+
+const minute = 60_000
+
+describe('the keys of a set', () => {
+  const ed25519 = () => generateKeyPairSync('ed25519')
+  const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength }).publicKey
+  const jwk = (extra: object = {}): JsonWebKey => ({
+    ...ed25519().publicKey.export({ format: 'jwk' }),
+    kid: 'k',
+    alg: 'EdDSA',
+    ...extra,
+  })
+
+  test.each<[string, string, () => unknown]>([
+    ['that is none', 'not_an_object', () => 'k'],
+    ['that is a shared secret', 'symmetric', () => ({ kty: 'oct', k: 'eA', kid: 'k', alg: 'HS256' })],
+    ['that is private', 'private', () => ({ ...ed25519().privateKey.export({ format: 'jwk' }), kid: 'k' })],
+    ['without a key id', 'key_id_malformed', () => jwk({ kid: undefined })],
+    ['with an endless key id', 'key_id_malformed', () => jwk({ kid: 'x'.repeat(129) })],
+    ['for encryption', 'not_for_signatures', () => jwk({ use: 'enc' })],
+    ['for other operations', 'not_for_signatures', () => jwk({ key_ops: ['sign'] })],
+    ['for HS256', 'algorithm_not_supported', () => jwk({ alg: 'HS256' })],
+    ['for an algorithm of another kind of key', 'algorithm_not_supported', () => jwk({ alg: 'RS256' })],
+    ['on a curve we do not know', 'algorithm_not_supported', () => jwk({ crv: 'X25519', alg: undefined })],
+    ['of 1024 bits', 'rsa_size', () => ({ ...rsa(1024).export({ format: 'jwk' }), kid: 'k', alg: 'RS256' })],
+    ['that is broken', 'unreadable', () => jwk({ x: 'AAAA' })],
+  ])('leave out one %s (%s), and keep the rest', async (_, reason, bad) => {
+    const { keys, ignored } = await importKeys([bad(), jwk({ kid: 'other' })])
+    expect([...keys.keys()]).toEqual(['EdDSA other'])
+    expect(ignored).toMatchObject([{ reason }])
+  })
+
+  test('leave out the second of two with the same name', async () => {
+    const [first, second] = [jwk(), jwk()]
+    const both = await importKeys([first, second])
+    const one = await importKeys([first])
+    expect(both.keys.get('EdDSA k')?.thumbprint).toBe(one.keys.get('EdDSA k')?.thumbprint)
+    expect(both.ignored).toMatchObject([{ reason: 'duplicate' }])
+  })
+
+  test('are at most a hundred', async () => {
+    const { keys, ignored } = await importKeys(Array.from({ length: 101 }, (_, n) => jwk({ kid: `${n}` })))
+    expect(keys.size).toBe(100)
+    expect(ignored).toEqual([{ reason: 'too_many_keys', kid: undefined }])
+  })
+
+  test('of RSA that name no algorithm serve both', async () => {
+    const { keys } = await importKeys([{ ...rsa(2048).export({ format: 'jwk' }), kid: 'k' }])
+    expect([...keys.keys()]).toEqual(['PS256 k', 'RS256 k'])
+  })
+
+  test('that were left out are named in the log once, not at every refresh', async () => {
+    const set = await (await fetch(check.issuer.url)).text()
+    const body = set.replace('[', `[${JSON.stringify({ kty: 'oct', k: 'c2VjcmV0', kid: 'shared' })},`)
+    check.endpoint.answerWith((_, response) =>
+      answerJson(response, body, 'application/jwk-set+json; charset=utf-8'),
+    )
+    const tokens = check.open()
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    check.advance(6 * minute)
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    expect(check.endpoint.requests()).toBe(2)
+    const warnings = check.lines.filter(({ ignored }) => ignored)
+    expect(warnings).toMatchObject([{ level: 40, source: 'the key set', ignored: [{ reason: 'symmetric' }] }])
+    expect(JSON.stringify(check.lines)).not.toContain('c2VjcmV0')
+  })
+})
+
+describe('the address of a key set', () => {
+  test.each([
+    'https://auth.example/jwks',
+    'http://localhost:3000/jwks',
+    'http://127.0.0.1/jwks',
+    'http://127.9.9.9/jwks',
+    'http://[::1]:3000/jwks',
+  ])('may be %s', (url) => {
+    expect(() => remoteKeys(url)).not.toThrow()
+  })
+
+  test.each([
+    'http://auth.example/jwks',
+    'http://127.0.0.1.example/jwks',
+    'http://localhost.example/jwks',
+    'http://10.0.0.1/jwks',
+    'file:///etc/hosts',
+    'data:application/json,{}',
+    'https://name:word@auth.example/jwks',
+    'jwks',
+  ])('may not be %s', (url) => {
+    expect(() => remoteKeys(url)).toThrow(TypeError)
+  })
+
+  test('can be tried once, for the doctor, with a fault that says what to do', async () => {
+    const { keys } = await loadKeys(remoteKeys(check.issuer.url))
+    expect(keys.size).toBe(1)
+    check.endpoint.answerWith((_, response) => response.writeHead(404).end())
+    await expect(loadKeys(remoteKeys(check.endpoint.url))).rejects.toMatchObject({
+      reason: 'not_found',
+      message: expect.stringContaining('jwt plugin'),
+    })
+  })
+})
