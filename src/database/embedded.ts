@@ -41,8 +41,9 @@ export async function openInMemory(): Promise<Embedded> {
 
 function embedded(pglite: PGlite, lock?: FolderLock): Embedded {
   const close = async () => {
-    // Behind whatever is running: closing in the middle of a transaction would lose it half-way.
-    await pglite._runExclusiveTransaction(() => pglite.close())
+    // Behind whatever is running: closing in the middle of a transaction would lose it.
+    await pglite._runExclusiveTransaction(() => Promise.resolve())
+    await pglite.close()
     await lock?.release()
   }
   return { pglite, close }

@@ -25,19 +25,23 @@ export async function grantAppRole(session: Session, loginRole?: string): Promis
     $$`)
 }
 
-/**
- * Makes sure that isolation does not hang on the `WHERE` alone: becomes the unprivileged role as every batch
- * does, and asks Postgres whether the policies then apply.
- *
- * @throws StartError when Postgres is too old, the role is missing, cannot be taken, or could bypass the policies.
- */
-export async function checkRole(session: Session): Promise<void> {
+/** @throws StartError when Postgres is older than what is tested. */
+export async function checkVersion(session: Session): Promise<void> {
   const [server] = await session.run("select current_setting('server_version_num')::int / 10000 as version")
   if (Number(server?.version) < oldestPostgres)
     throw new StartError(
       `Postgres ${server?.version} is too old: Docket needs ${oldestPostgres} or newer.`,
       78,
     )
+}
+
+/**
+ * Makes sure that isolation does not hang on the `WHERE` alone: becomes the unprivileged role as every batch
+ * does, and asks Postgres whether the policies then apply.
+ *
+ * @throws StartError when the role is missing, cannot be taken, or could bypass the policies.
+ */
+export async function checkRole(session: Session): Promise<void> {
   const [role] = await session.run(
     `select rolsuper or rolbypassrls as unsafe from pg_roles where rolname = '${appRole}'`,
   )

@@ -15,6 +15,9 @@ const changed = (title: SQL, description: SQL, status: SQL) =>
 /** The whole answer as JSON text, or null when there is no such task. */
 const json = (row: Row): string | null => row?.[0] ?? null
 
+/** The same where there always is a row. */
+const written = (row: Row): string => row?.[0] ?? ''
+
 /** Own tasks, newest first, as one JSON array. */
 export const listTasks = defineStatement<{ limit: number; skip: number }, string>({
   name: 'list_tasks',
@@ -26,7 +29,7 @@ export const listTasks = defineStatement<{ limit: number; skip: number }, string
       order by ${desc(tasks.created_at)}, ${desc(tasks.id)}
       limit ${sql.placeholder('limit')} offset ${sql.placeholder('skip')}
     ) answer`),
-  result: (row) => json(row) ?? '[]',
+  result: written,
 })
 
 export const getTask = defineStatement<{ id: string }, string | null>({
@@ -44,14 +47,14 @@ const given = {
   status: sql.placeholder('status'),
 }
 
-export const createTask = defineStatement<{ id: string } & Fields, string | null>({
+export const createTask = defineStatement<{ id: string } & Fields, string>({
   name: 'create_task',
   kind: 'write',
   query: build
     .insert(tasks)
     .values({ owner_id: owner, id, ...given })
     .returning({ json: returnedJson(tasks) }),
-  result: json,
+  result: written,
 })
 
 /** Replaces one's own task under an id, or creates it; `updated_at` moves only when something changed. */
@@ -72,7 +75,7 @@ export const putTask = defineStatement<{ id: string } & Fields, { json: string; 
     })
     // Only a row that this very statement inserted has no xmax.
     .returning({ json: returnedJson(tasks), created: sql<boolean>`xmax = 0` }),
-  result: (row) => ({ json: json(row) ?? '', created: row?.[1] === 't' }),
+  result: (row) => ({ json: written(row), created: row?.[1] === 't' }),
 })
 
 type Patch = { id: string; title: string | null; status: string | null } & {

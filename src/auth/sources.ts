@@ -1,0 +1,26 @@
+import type { Config, Secrets } from '../config.ts'
+import type { KeySource } from './access-token.ts'
+import type { BuiltInIssuer } from './built-in-issuer.ts'
+import { remoteKeys } from './key-set.ts'
+
+/** Who may sign tokens here, from the configuration; the built-in issuer when there is one. */
+export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIssuer): KeySource[] {
+  const sources: KeySource[] = []
+  if (config.keySet !== undefined) {
+    const { url, issuers, audiences } = config.keySet
+    sources.push({ kind: 'key-set', issuers, audiences, fetchKeys: remoteKeys(url), label: 'key set' })
+  }
+  if (config.sharedSecret !== undefined && secrets.jwtSecret !== undefined) {
+    const { issuer, audiences } = config.sharedSecret
+    sources.push({ kind: 'secret', issuers: [issuer], audiences, secret: secrets.jwtSecret.reveal() })
+  }
+  if (issuer !== undefined)
+    sources.push({
+      kind: 'key-set',
+      issuers: [issuer.issuer],
+      audiences: [issuer.audience],
+      fetchKeys: issuer.fetchKeys,
+      label: 'built-in issuer',
+    })
+  return sources
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+
+const usage = `Docket: the to-do backend behind a Better Auth sign-in.
+
+Usage: docket <command> [options]
+
+  start     run the server; settings come from the environment or a .env file
+  migrate   bring the database up to date; in production do this before start
+  token     print a JWT of a demo user of the running server (development only)
+              --user NAME   somebody else than "demo": an owner with tasks of their own
+  doctor    check settings, database, role, migrations and keys, and say what to do
+  openapi   print the OpenAPI document
+
+  --help    this text, also after a command
+  --version
+
+Examples:
+  docket start
+  PORT=0 LOG_LEVEL=debug docket start
+  curl localhost:8000/api/v1/tasks -H "Authorization: Bearer $(docket token)"
+  DATABASE_URL=postgresql://... docket migrate
+
+Exit codes: 0 done, 2 wrong usage, 69 something is out of reach, 73 cannot write, 78 wrong settings.
+`
+
+/** Each command loads only what it needs, so that help is instant. */
+const commands: Record<string, (options: { user: string }) => Promise<number>> = {
+  start: async () => {
+    const [{ start }, { readEnvironment }] = await Promise.all([import('./main.ts'), import('./config.ts')])
+    return start(readEnvironment())
+  },
+  migrate: async () => (await import('./cli/migrate.ts')).runMigrate(),
+  token: async ({ user }) => (await import('./cli/token.ts')).runToken(user),
+  doctor: async () => (await import('./cli/doctor.ts')).runDoctor(),
+  openapi: async () => {
+    const { describeApi } = await import('./app.ts')
+    process.stdout.write(`${JSON.stringify(describeApi(), null, 2)}\n`)
+    return 0
+  },
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean' },
+      user: { type: 'string', default: 'demo' },
+    },
+  })
+  if (values.version) {
+    const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
+    process.stdout.write(`${manifest.version}\n`)
+    return 0
+  }
+  const [name, ...rest] = positionals
+  if (values.help || name === 'help') {
+    process.stdout.write(usage)
+    return 0
+  }
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined || rest.length > 0) {
+    const wrong =
+      name === undefined ? 'Which command?' : `There is no command "${[name, ...rest].join(' ')}".`
+    process.stderr.write(`${wrong}\n\n${usage}`)
+    return 2
+  }
+  return command({ user: values.user })
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+/** A failure that has a sentence and an exit code shows just that; anything else is a defect and shows itself. */
+function report(error: unknown): number {
+  if (!(error instanceof Error)) throw error
+  if ('exitCode' in error && typeof error.exitCode === 'number') {
+    process.stderr.write(`${error.message}\n`)
+    return error.exitCode
+  }
+  if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
+    process.stderr.write(`${error.message}\n\n${usage}`)
+    return 2
+  }
+  throw error
+}

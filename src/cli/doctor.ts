@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { KeySetFault } from '../auth/key-document.ts'
+import { loadKeys, remoteKeys } from '../auth/key-set.ts'
+import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
+import { refuseBehind } from '../database/open.ts'
+import { checkRole, checkVersion } from '../database/roles.ts'
+import { type Session, withSession } from '../database/session.ts'
+
+type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
+
+/** Looks at everything a start needs, changes nothing, and says what to do about what is wrong. */
+export async function runDoctor(): Promise<number> {
+  const findings: Finding[] = []
+  const look = async (check: string, work: () => Promise<string> | string) => {
+    try {
+      findings.push({ check, ok: true, detail: await work() })
+      return true
+    } catch (error) {
+      findings.push({ check, ok: false, detail: error instanceof Error ? error.message : String(error) })
+      return false
+    }
+  }
+
+  let loaded: { config: Config; secrets: Secrets } | undefined
+  await look('settings', () => {
+    loaded = loadConfig(readEnvironment())
+    return `${loaded.config.environment}, port ${loaded.config.port}`
+  })
+  if (loaded !== undefined) {
+    await lookAtDatabase(loaded, look)
+    await lookAtKeys(loaded.config, look)
+  }
+  print(findings)
+  return findings.every(({ ok }) => ok) ? 0 : 1
+}
+
+type Look = (check: string, work: () => Promise<string> | string) => Promise<boolean>
+
+async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Secrets }, look: Look) {
+  const url = secrets.databaseUrl?.reveal()
+  if (url === undefined) {
+    await look('database', () =>
+      existsSync(join(config.dataDir, 'postgres'))
+        ? 'embedded, in DATA_DIR; role and migrations are checked at every start'
+        : 'embedded; the first start makes it in DATA_DIR',
+    )
+    return
+  }
+  const inSession = (work: (session: Session) => Promise<void>, detail: string) => () =>
+    withSession(url, 'DATABASE_URL', async (session) => {
+      await work(session)
+      return detail
+    })
+  const reached = await look('database', inSession(checkVersion, 'reached, new enough'))
+  if (!reached) return
+  if (await look('migrations', inSession(refuseBehind, 'all applied')))
+    await look('role', inSession(checkRole, 'the policies apply to every statement'))
+}
+
+async function lookAtKeys(config: Config, look: Look) {
+  if (config.builtInIssuer) await look('keys', () => 'the built-in issuer makes its own')
+  if (config.sharedSecret !== undefined)
+    await look('shared secret', () => `HS256 for ${config.sharedSecret?.issuer}`)
+  const { keySet } = config
+  if (keySet === undefined) return
+  await look('key set', async () => {
+    const { keys, ignored } = await loadKeys(remoteKeys(keySet.url))
+    if (keys.size === 0) throw new KeySetFault('no_usable_key')
+    return `${keys.size} usable, ${ignored.length} ignored, for ${keySet.issuers.join(', ')}`
+  })
+}
+
+function print(findings: readonly Finding[]): void {
+  if (!process.stdout.isTTY) {
+    process.stdout.write(`${JSON.stringify({ ok: findings.every(({ ok }) => ok), findings })}\n`)
+    return
+  }
+  for (const { check, ok, detail } of findings)
+    process.stdout.write(`${ok ? '✓' : '✗'} ${check.padEnd(14)} ${detail}\n`)
+}

@@ -1,0 +1,102 @@
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { StartError } from '../errors.ts'
+import { type Database, openPglite, openPostgres } from './client.ts'
+import { clientConfig } from './connection-url.ts'
+import type { Embedded } from './embedded.ts'
+import type { LaneLimits } from './lanes.ts'
+import { migrate, missingMigrations, readMigrations } from './migrate.ts'
+import type { BatchLimits } from './owner-batch.ts'
+import { checkRole, checkVersion } from './roles.ts'
+import { embeddedSession, type Session, withSession } from './session.ts'
+import type { AnyStatement } from './statement.ts'
+
+/** A database that is migrated, held to its policies, and open. */
+export type OpenDatabase = {
+  readonly database: Database
+  /** Sessions of the login role, for the built-in issuer alone. */
+  readonly issuerPool: () => Promise<IssuerPool>
+}
+
+type IssuerPool = { readonly pool: import('kysely').PostgresPool; readonly close: () => Promise<void> }
+
+type Common = { statements: readonly AnyStatement[]; log: Logger }
+
+/**
+ * Opens the embedded database of a folder and migrates it.
+ * @throws StartError as `openEmbedded`, `migrate` and `checkRole` do.
+ */
+export async function openEmbeddedDatabase(
+  options: Common & { open: () => Promise<Embedded> },
+): Promise<OpenDatabase> {
+  const embedded = await options.open()
+  try {
+    const session = embeddedSession(embedded.pglite)
+    await migrate(session)
+    await checkRole(session)
+    return {
+      database: await openPglite(embedded, options.statements),
+      issuerPool: async () => {
+        const { createPglitePool } = await import('../auth/pglite-pool.ts')
+        return { pool: createPglitePool(embedded.pglite), close: () => Promise.resolve() }
+      },
+    }
+  } catch (error) {
+    await embedded.close()
+    throw error
+  }
+}
+
+export type PostgresUrls = { readonly url: string; readonly migrationUrl: string }
+
+/**
+ * Opens a Postgres. With `migrates` it is brought up to date first; without, in production, a database that is
+ * behind stops the start: there somebody decides when to migrate.
+ *
+ * @throws StartError when it cannot be reached, is too old, is behind, or would not isolate.
+ */
+export async function openPostgresDatabase(
+  options: Common & PostgresUrls & { migrates: boolean; limits?: Partial<LaneLimits & BatchLimits> },
+): Promise<OpenDatabase> {
+  const { url, statements, log, limits = {} } = options
+  if (options.migrates) await migratePostgres(options)
+  await withSession(url, 'DATABASE_URL', async (session) => {
+    await checkVersion(session)
+    await refuseBehind(session)
+    await checkRole(session)
+  })
+  const database = await openPostgres({ url, statements, log, limits })
+  return {
+    database,
+    issuerPool: async () => {
+      const pool = new pg.Pool({ ...clientConfig(url), max: 2 })
+      // A dropped idle connection would otherwise end the process.
+      pool.on('error', (error) =>
+        log.warn({ event: 'issuer_connection_lost', err: error }, 'connection lost'),
+      )
+      return { pool, close: () => pool.end() }
+    },
+  }
+}
+
+/** @returns the names of the migrations applied now. */
+export async function migratePostgres({ url, migrationUrl }: PostgresUrls): Promise<string[]> {
+  return withSession(migrationUrl, 'DATABASE_MIGRATION_URL', async (session) => {
+    await checkVersion(session)
+    return migrate(session, loginRoleOf(url))
+  })
+}
+
+export async function refuseBehind(session: Session): Promise<void> {
+  const missing = await missingMigrations(session, await readMigrations())
+  if (missing.length > 0)
+    throw new StartError(
+      `The database lacks ${missing.map(({ name }) => name).join(', ')}: run docket migrate.`,
+      78,
+    )
+}
+
+function loginRoleOf(url: string): string | undefined {
+  const { username } = new URL(url)
+  return username === '' ? undefined : decodeURIComponent(username)
+}

@@ -1,0 +1,63 @@
+import { AppError } from '../errors.ts'
+import type { Context } from './context.ts'
+
+/** Longest request body, in bytes as they arrive. */
+export const bodyLimitBytes = 100_000
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const jsonType = /^application\/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;\s*charset="?utf-8"?\s*)?$/i
+
+/**
+ * The body as the JSON value it is (RFC 8259), counted while it arrives.
+ *
+ * @throws AppError `unsupported_media_type`, `payload_too_large`, or `malformed_request` for invalid UTF-8 or JSON.
+ */
+export async function readJson(c: Context): Promise<unknown> {
+  if (!jsonType.test(c.req.header('content-type') ?? ''))
+    throw new AppError(
+      'unsupported_media_type',
+      'Send the body as JSON in UTF-8, with Content-Type: application/json.',
+    )
+  const coding = c.req.header('content-encoding')
+  if (coding !== undefined && coding.toLowerCase() !== 'identity')
+    throw new AppError('unsupported_media_type', 'Send the body without a content coding.')
+  const text = decode(await readBytes(c))
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new AppError('malformed_request', 'The body is not valid JSON.')
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw new AppError('malformed_request', 'The body is not valid UTF-8.')
+  }
+}
+
+async function readBytes(c: Context): Promise<Uint8Array> {
+  const declared = c.req.header('content-length')
+  if (declared !== undefined) {
+    if (Number(declared) > bodyLimitBytes) throw tooLarge()
+    // Node's parser takes exactly as many bytes as were declared; elsewhere the length is checked below.
+    const bytes = new Uint8Array(await c.req.arrayBuffer())
+    if (bytes.length > bodyLimitBytes) throw tooLarge()
+    return bytes
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of c.req.raw.body ?? []) {
+    length += chunk.length
+    if (length > bodyLimitBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(): AppError {
+  return new AppError('payload_too_large', 'The body is over 100 kB; send a smaller one.', {
+    headers: { connection: 'close' },
+  })
+}

@@ -1,0 +1,123 @@
+import type { Logger } from 'pino'
+import { createApp, describeApi } from './app.ts'
+import { createAccessTokens } from './auth/access-token.ts'
+import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
+import { developmentSecret } from './auth/development-secret.ts'
+import { keySources } from './auth/sources.ts'
+import { type Config, loadConfig, type Secrets } from './config.ts'
+import { openEmbedded } from './database/embedded.ts'
+import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
+import type { Fetch } from './http/server.ts'
+import { createLog } from './log.ts'
+import { taskStatements } from './tasks/statements.ts'
+
+/** A running API, without a server around it. */
+export type TodoApi = {
+  readonly fetch: Fetch
+  /** Answers `readyz` with 503 from now on; everything else is still served. */
+  stopServing(): void
+  /** Waits for what is in flight, then lets go of the database and the keys. */
+  close(): Promise<void>
+  readonly openapi: object
+}
+
+export type Wiring = {
+  config: Config
+  secrets: Secrets
+  log: Logger
+  /** Where callers reach the API; the issuer and audience of tokens of the built-in issuer. */
+  origin: string
+  /** Called before the embedded database is made, which takes a few seconds. */
+  onFirstStart?: () => void
+}
+
+/** Every statement there is. Connections know them all before they take work. */
+const statements = [...taskStatements]
+
+/**
+ * The API as a `fetch` handler, to mount in an app that has a server of its own. It reads the same variables as the
+ * command does; nothing is taken from `process.env` unless it is passed.
+ *
+ * @throws ConfigError, StartError in one sentence each.
+ */
+export async function createTodoApi(options: {
+  environment: Record<string, string | undefined>
+  origin?: string
+  log?: Logger
+}): Promise<TodoApi> {
+  const { config, secrets } = loadConfig(options.environment)
+  const log = options.log ?? (await createLog(config.logLevel)).log
+  return wire({ config, secrets, log, origin: options.origin ?? `http://localhost:${config.port}` })
+}
+
+/** Builds every part and connects them, in the order in which they need each other. */
+export async function wire({ config, secrets, log, origin, onFirstStart }: Wiring): Promise<TodoApi> {
+  const closing: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const { database, issuerPool } = await openDatabase(config, secrets, log, onFirstStart)
+    closing.push(() => database.close())
+
+    let issuer: BuiltInIssuer | undefined
+    if (config.builtInIssuer) {
+      const { pool, close } = await issuerPool()
+      closing.push(close)
+      const { createBuiltInIssuer } = await import('./auth/built-in-issuer.ts')
+      const secret = await developmentSecret(config.dataDir)
+      issuer = await createBuiltInIssuer({
+        database: pool,
+        origin,
+        secret,
+        log: (level, message) => log[level]({ event: 'issuer' }, message),
+      })
+      await issuer.migrate()
+    }
+
+    const sources = keySources(config, secrets, issuer)
+    const tokens = createAccessTokens({ sources, log, horizonSeconds: config.tokenHorizonSeconds })
+    closing.push(() => tokens.close())
+
+    let serving = true
+    const app = createApp({
+      database,
+      tokens,
+      log,
+      corsOrigins: config.corsOrigins,
+      readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
+      ...(issuer && { issuer }),
+    })
+    const stopServing = () => {
+      serving = false
+    }
+    return {
+      fetch: (request, bindings) => app.fetch(request, bindings),
+      stopServing,
+      close,
+      openapi: describeApi(),
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function openDatabase(
+  config: Config,
+  secrets: Secrets,
+  log: Logger,
+  onFirstStart: () => void = () => {},
+): Promise<OpenDatabase> {
+  const url = secrets.databaseUrl?.reveal()
+  if (config.database.kind === 'embedded' || url === undefined)
+    return openEmbeddedDatabase({ statements, log, open: () => openEmbedded(config.dataDir, onFirstStart) })
+  return openPostgresDatabase({
+    url,
+    migrationUrl: secrets.migrationUrl?.reveal() ?? url,
+    statements,
+    log,
+    migrates: !config.production,
+    limits: { connections: config.database.connections },
+  })
+}

@@ -1,0 +1,98 @@
+import type { Logger } from 'pino'
+import { banner } from './banner.ts'
+import { loadConfig } from './config.ts'
+import { AppError } from './errors.ts'
+import { problemBody } from './http/problem.ts'
+import { type Listening, listen } from './http/server.ts'
+import { type TodoApi, wire } from './index.ts'
+import { createLog } from './log.ts'
+
+/** From SIGTERM to the end: requests under way get most of it, the database the rest. */
+const drainMs = 8_000
+const goodbyeMs = 9_500
+
+/**
+ * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
+ * second one ends the process at once.
+ *
+ * @throws ConfigError, StartError when it cannot start; then nothing is left open.
+ */
+export async function start(environment: Record<string, string | undefined>): Promise<number> {
+  const { config, secrets } = loadConfig(environment)
+  const { log, flush } = await createLog(config.logLevel)
+  process.on('uncaughtException', (error) => {
+    log.fatal({ event: 'crash', err: error }, 'uncaught')
+    flush()
+    process.exit(70)
+  })
+
+  let api: TodoApi | undefined
+  const listening = await listen({
+    host: config.host,
+    port: config.port,
+    fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(),
+  })
+  const origin = originOf(config.host, listening.port)
+  const onFirstStart = () => {
+    process.stderr.write(`Making the embedded database in ${config.dataDir} (once, a few seconds) ...\n`)
+  }
+  try {
+    api = await wire({ config, secrets, log, origin, onFirstStart })
+  } catch (error) {
+    await listening.close(0)
+    throw error
+  }
+  log.info({ event: 'start', origin, environment: config.environment }, 'listening')
+  if (!config.production) process.stderr.write(banner(origin, config))
+
+  const signal = await firstSignal()
+  log.info({ event: 'stop', signal }, 'draining')
+  await stop(api, listening, log)
+  flush()
+  return 0
+}
+
+async function stop(api: TodoApi, listening: Listening, log: Logger): Promise<void> {
+  const late = setTimeout(() => {
+    log.warn({ event: 'stop_late' }, 'not everything could be closed in time')
+    process.exit(0)
+  }, goodbyeMs)
+  api.stopServing()
+  await listening.close(drainMs)
+  await api.close()
+  clearTimeout(late)
+  log.info({ event: 'stopped' }, 'stopped')
+}
+
+/** Resolves at the first signal; from then on the next one ends the process with the code a shell expects. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const [signal, code] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const)
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(code))
+        resolve(signal)
+      })
+  })
+}
+
+/** What is answered between listening and being ready. */
+function notYet(): Response {
+  const error = new AppError('unavailable', 'The server is starting; try again in a moment.')
+  return new Response(problemBody(error, crypto.randomUUID()), {
+    status: 503,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'retry-after': '1',
+    },
+  })
+}
+
+function originOf(host: string, port: number): string {
+  const everywhere = host === '0.0.0.0' || host === '::'
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${port}`
+}

@@ -1,0 +1,99 @@
+import { z } from '@hono/zod-openapi'
+import { createSchemaFactory } from 'drizzle-zod'
+import { descriptionLimit, listLimit, taskStatuses, titleLimit } from './limits.ts'
+import { tasks } from './table.ts'
+
+const { createInsertSchema, createSelectSchema } = createSchemaFactory({ zodInstance: z })
+
+/**
+ * Text that is stored byte for byte, counted in code points. A lone surrogate or a NUL cannot be stored as it is,
+ * so it is refused, never altered.
+ */
+function text(limit: number): z.ZodString {
+  return z.string({ error: requiredOr('must be a string') }).superRefine((value, context) => {
+    const fault = (code: string, message: string) =>
+      context.addIssue({ code: 'custom', params: { code }, message, input: undefined })
+    if (!value.isWellFormed()) fault('unpaired_surrogate', 'must not hold half of a surrogate pair')
+    if (value.includes('\0')) fault('nul', 'must not hold a NUL character')
+    // A code point is one or two units: only in between is there anything to count.
+    if (value.length > limit && (value.length > limit * 2 || [...value].length > limit))
+      fault('too_long', `must be at most ${limit} characters long`)
+  })
+}
+
+function requiredOr(sentence: string): (issue: { input?: unknown }) => string {
+  return (issue) => (issue.input === undefined ? 'is required' : sentence)
+}
+
+const title = text(titleLimit)
+  .refine((value) => /\S/.test(value), { params: { code: 'blank' }, message: 'must not be blank' })
+  .openapi({ minLength: 1, maxLength: titleLimit, pattern: '\\S', example: 'Buy milk' })
+
+const description = text(descriptionLimit)
+  .nullable()
+  .openapi({ maxLength: descriptionLimit, example: 'Two litres, the one with the blue cap' })
+
+const status = z.enum(taskStatuses, {
+  error: requiredOr(`must be one of ${taskStatuses.map((each) => `"${each}"`).join(', ')}`),
+})
+
+/** Any RFC 9562 UUID, in either case; in lower case from here on. */
+export const TaskId = z
+  .string()
+  .regex(/^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, { error: 'must be a UUID' })
+  .toLowerCase()
+  .openapi({ format: 'uuid', example: '0199d5f2-6c5a-7d41-9c8e-3f2a1b4c5d6e' })
+
+const instant = z.iso
+  .datetime({ precision: 3 })
+  .openapi({ description: 'RFC 3339, UTC, milliseconds', example: '2026-11-20T18:27:00.123Z' })
+
+/** A task as it is answered. */
+export const Task = createSelectSchema(tasks, {
+  id: TaskId,
+  title,
+  description,
+  status,
+  owner_id: (schema) => schema.openapi({ description: "The token's subject.", example: 'kQ3vXo9…' }),
+  created_at: instant,
+  updated_at: instant.openapi({ description: 'Equal to `created_at` until the first change.' }),
+}).openapi('Task')
+export type Task = z.output<typeof Task>
+
+/** What a client may write, each field with what it is when it is left out. */
+export const NewTask = createInsertSchema(tasks, {
+  title,
+  description: description.default(null),
+  status: status.default('Todo'),
+  owner_id: z.string({ error: 'must be a string' }).optional().openapi({
+    description: "Accepted only when it equals the token's subject; leave it out.",
+    deprecated: true,
+  }),
+})
+  .pick({ title: true, description: true, status: true, owner_id: true })
+  .strict()
+  .openapi('NewTask')
+export type NewTask = z.output<typeof NewTask>
+
+/** A JSON merge patch (RFC 7396) of what a client may write. Only `description` can be cleared. */
+export const TaskPatch = z.object({ title, description, status }).partial().strict().openapi('TaskPatch')
+export type TaskPatch = z.output<typeof TaskPatch>
+
+function wholeNumber(from: number, to: number, preset: number) {
+  const message = `must be a whole number from ${from} to ${to}`
+  return z
+    .string({ error: message })
+    .regex(/^\d{1,10}$/, { error: message })
+    .transform(Number)
+    .refine((value) => value >= from && value <= to, { params: { code: 'out_of_range' }, message })
+    .default(preset)
+    .openapi({ type: 'integer', minimum: from, maximum: to, default: preset })
+}
+
+/** `OFFSET` is a bigint to Postgres and reads what it skips: what no owner can have is refused. */
+const mostSkipped = 2 ** 31 - 1
+
+export const TaskPage = z.object({
+  skip: wholeNumber(0, mostSkipped, 0),
+  limit: wholeNumber(1, listLimit.most, listLimit.default),
+})
