@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { PGlite, protocol } from '@electric-sql/pglite'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { type BuiltInIssuer, createBuiltInIssuer, type PgPoolLike } from '../../src/auth/built-in-issuer.ts'
 import { createPglitePool } from '../../src/auth/pglite-pool.ts'
@@ -178,12 +178,12 @@ test('sign-ups at once mix with nobody: not with batches under a role, not with 
 
 test('the key set gives up when its caller does', async () => {
   const held = await pool.connect()
+  onTestFinished(() => held.release())
   const caller = new AbortController()
   const keys = issuer.fetchKeys(caller.signal)
   caller.abort(new Error('too slow'))
   await expect(keys).rejects.toThrow('too slow')
   await expect(issuer.fetchKeys(caller.signal)).rejects.toThrow('too slow')
-  held.release()
 })
 
 test('a failure of the database reaches the caller, and nothing is left half written', async () => {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { PGlite, protocol } from '@electric-sql/pglite'
-import { afterAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createPglitePool } from '../../src/auth/pglite-pool.ts'
 
 const pglite = await PGlite.create()
@@ -12,6 +12,13 @@ beforeEach(async () => {
     'DROP TABLE IF EXISTS note; CREATE TABLE note (text text NOT NULL UNIQUE, at timestamptz, data jsonb)',
   )
 })
+
+/** A client that a failing test gives back too, or every later one would wait for it. */
+async function connect() {
+  const client = await pool.connect()
+  onTestFinished(() => client.release())
+  return client
+}
 
 /** What everybody else does with the same PGlite; each says in `events` when it got its turn. */
 function everybodyElse(events: string[]) {
@@ -32,7 +39,7 @@ async function someTurns() {
 
 test('nobody else gets a turn between BEGIN and COMMIT', async () => {
   const events: string[] = []
-  const client = await pool.connect()
+  const client = await connect()
   await client.query('BEGIN', [])
   await client.query('INSERT INTO note (text) VALUES ($1)', ['mine'])
   const others = everybodyElse(events)
@@ -62,7 +69,7 @@ test('a client is not given out in the middle of somebody else’s transaction',
 })
 
 test('a transaction left open is rolled back, and the next caller starts outside of it', async () => {
-  const careless = await pool.connect()
+  const careless = await connect()
   await careless.query('BEGIN', [])
   void careless.query('INSERT INTO note (text) VALUES ($1)', ['forgotten'])
   careless.release()
@@ -72,28 +79,26 @@ test('a transaction left open is rolled back, and the next caller starts outside
 })
 
 test('a released client refuses, because the session is somebody else’s', async () => {
-  const client = await pool.connect()
+  const client = await connect()
   client.release()
   expect(() => client.query('SELECT 1', [])).toThrow('released')
 })
 
 test('a refused statement throws its SQLSTATE and leaves the session usable', async () => {
-  const client = await pool.connect()
+  const client = await connect()
   await client.query('INSERT INTO note (text) VALUES ($1)', ['once'])
   await expect(client.query('INSERT INTO note (text) VALUES ($1)', ['once'])).rejects.toMatchObject({
     code: '23505',
   })
   expect((await client.query('SELECT 1 AS one', [])).rows).toEqual([{ one: 1 }])
-  client.release()
 })
 
 test('values come back as they were given: instant, JSON, null', async () => {
-  const client = await pool.connect()
+  const client = await connect()
   const note = { text: 'it’s "quoted"', at: new Date('2026-11-20T18:27:00.123Z'), data: { deep: [1, null] } }
   const inserted = await client.query('INSERT INTO note VALUES ($1, $2, $3)', [note.text, note.at, note.data])
   await client.query('INSERT INTO note VALUES ($1, $2, $3)', ['empty', null, undefined])
   const { rows } = await client.query('SELECT * FROM note ORDER BY at', [])
-  client.release()
   expect(inserted).toMatchObject({ command: 'INSERT', rowCount: 1 })
   expect(rows).toEqual([note, { text: 'empty', at: null, data: null }])
 })
