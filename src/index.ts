@@ -7,6 +7,7 @@ import { keySources } from './auth/sources.ts'
 import { type Config, loadConfig, type Secrets } from './config.ts'
 import { openEmbedded } from './database/embedded.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
+import type { AnyStatement } from './database/statement.ts'
 import type { Fetch } from './http/server.ts'
 import { createLog } from './log.ts'
 import { taskStatements } from './tasks/statements.ts'
@@ -21,14 +22,19 @@ export type TodoApi = {
   readonly openapi: object
 }
 
+/** Opens a database that knows the statements given. */
+export type OpenDatabaseOf = (common: {
+  statements: readonly AnyStatement[]
+  log: Logger
+}) => Promise<OpenDatabase>
+
 export type Wiring = {
   config: Config
   secrets: Secrets
   log: Logger
   /** Where callers reach the API; the issuer and audience of tokens of the built-in issuer. */
   origin: string
-  /** Called before the embedded database is made, which takes a few seconds. */
-  onFirstStart?: () => void
+  open: OpenDatabaseOf
 }
 
 /** Every statement there is. Connections know them all before they take work. */
@@ -47,17 +53,18 @@ export async function createTodoApi(options: {
 }): Promise<TodoApi> {
   const { config, secrets } = loadConfig(options.environment)
   const log = options.log ?? (await createLog(config.logLevel)).log
-  return wire({ config, secrets, log, origin: options.origin ?? `http://localhost:${config.port}` })
+  const origin = options.origin ?? `http://localhost:${config.port}`
+  return wire({ config, secrets, log, origin, open: configuredDatabase(config, secrets) })
 }
 
 /** Builds every part and connects them, in the order in which they need each other. */
-export async function wire({ config, secrets, log, origin, onFirstStart }: Wiring): Promise<TodoApi> {
+export async function wire({ config, secrets, log, origin, open }: Wiring): Promise<TodoApi> {
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
-    const { database, issuerPool } = await openDatabase(config, secrets, log, onFirstStart)
+    const { database, issuerPool } = await open({ statements, log })
     closing.push(() => database.close())
 
     let issuer: BuiltInIssuer | undefined
@@ -103,21 +110,21 @@ export async function wire({ config, secrets, log, origin, onFirstStart }: Wirin
   }
 }
 
-function openDatabase(
+/**
+ * The database that the configuration names.
+ * `onFirstStart` is called before the embedded one is made, which takes a few seconds.
+ */
+export function configuredDatabase(
   config: Config,
   secrets: Secrets,
-  log: Logger,
   onFirstStart: () => void = () => {},
-): Promise<OpenDatabase> {
+): OpenDatabaseOf {
   const url = secrets.databaseUrl?.reveal()
   if (config.database.kind === 'embedded' || url === undefined)
-    return openEmbeddedDatabase({ statements, log, open: () => openEmbedded(config.dataDir, onFirstStart) })
-  return openPostgresDatabase({
-    url,
-    migrationUrl: secrets.migrationUrl?.reveal() ?? url,
-    statements,
-    log,
-    migrates: !config.production,
-    limits: { connections: config.database.connections },
-  })
+    return (common) =>
+      openEmbeddedDatabase({ ...common, open: () => openEmbedded(config.dataDir, onFirstStart) })
+  const migrationUrl = secrets.migrationUrl?.reveal() ?? url
+  const limits = { connections: config.database.connections }
+  return (common) =>
+    openPostgresDatabase({ ...common, url, migrationUrl, migrates: !config.production, limits })
 }

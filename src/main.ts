@@ -4,7 +4,7 @@ import { loadConfig } from './config.ts'
 import { AppError } from './errors.ts'
 import { problemBody } from './http/problem.ts'
 import { type Listening, listen } from './http/server.ts'
-import { type TodoApi, wire } from './index.ts'
+import { configuredDatabase, type TodoApi, wire } from './index.ts'
 import { createLog } from './log.ts'
 
 /** From SIGTERM to the end: requests under way get most of it, the database the rest. */
@@ -37,7 +37,13 @@ export async function start(environment: Record<string, string | undefined>): Pr
     process.stderr.write(`Making the embedded database in ${config.dataDir} (once, a few seconds) ...\n`)
   }
   try {
-    api = await wire({ config, secrets, log, origin, onFirstStart })
+    api = await wire({
+      config,
+      secrets,
+      log,
+      origin,
+      open: configuredDatabase(config, secrets, onFirstStart),
+    })
   } catch (error) {
     await listening.close(0)
     throw error

@@ -5,7 +5,7 @@ import { failureResponses } from './operation.ts'
 
 /** Puts the pages about the API into its document too, so that they are found there and answer 405 like the rest. */
 export function documentDocumentation(app: OpenAPIHono<Env>): void {
-  const shared = { method: 'get', tags: ['Server'], security: [] as Record<string, string[]>[] } as const
+  const shared = { method: 'get' as const, tags: ['Server'], security: [] }
   app.openAPIRegistry.registerPath({
     ...shared,
     path: openapiPath,
