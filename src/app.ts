@@ -6,6 +6,7 @@ import { authenticate } from './auth/authenticate.ts'
 import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
 import { addCaller } from './auth/me.ts'
 import type { Database } from './database/client.ts'
+import { databaseUnavailable } from './database/failures.ts'
 import { addHealth, type Readiness } from './health/routes.ts'
 import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
@@ -53,7 +54,12 @@ export function createApp({
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
   app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))
-  if (issuer) app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, (c) => issuer.handler(c.req.raw))
+  if (issuer)
+    app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, (c) =>
+      issuer.handler(c.req.raw).catch((error: unknown) => {
+        throw databaseUnavailable(error)
+      }),
+    )
 
   app.notFound(unmatched(app))
   app.onError((error, c) => problem(c, error))

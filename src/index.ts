@@ -69,7 +69,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
 
     let issuer: BuiltInIssuer | undefined
     if (config.builtInIssuer) {
-      const { pool, close } = await issuerPool()
+      const { pool, close } = issuerPool()
       closing.push(close)
       const { createBuiltInIssuer } = await import('./auth/built-in-issuer.ts')
       const secret = await developmentSecret(config.dataDir)

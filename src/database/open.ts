@@ -1,3 +1,4 @@
+import type { PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { StartError } from '../errors.ts'
@@ -7,6 +8,7 @@ import type { Embedded } from './embedded.ts'
 import type { LaneLimits } from './lanes.ts'
 import { migrate, missingMigrations, readMigrations } from './migrate.ts'
 import type { BatchLimits } from './owner-batch.ts'
+import { createPglitePool } from './pglite-pool.ts'
 import { checkRole, checkVersion } from './roles.ts'
 import { embeddedSession, type Session, withSession } from './session.ts'
 import type { AnyStatement } from './statement.ts'
@@ -15,10 +17,10 @@ import type { AnyStatement } from './statement.ts'
 export type OpenDatabase = {
   readonly database: Database
   /** Sessions of the login role, for the built-in issuer alone. */
-  readonly issuerPool: () => Promise<IssuerPool>
+  readonly issuerPool: () => IssuerPool
 }
 
-type IssuerPool = { readonly pool: import('kysely').PostgresPool; readonly close: () => Promise<void> }
+type IssuerPool = { readonly pool: PostgresPool; readonly close: () => Promise<void> }
 
 type Common = { statements: readonly AnyStatement[]; log: Logger }
 
@@ -36,10 +38,7 @@ export async function openEmbeddedDatabase(
     await checkRole(session)
     return {
       database: await openPglite(embedded, options.statements),
-      issuerPool: async () => {
-        const { createPglitePool } = await import('../auth/pglite-pool.ts')
-        return { pool: createPglitePool(embedded.pglite), close: () => Promise.resolve() }
-      },
+      issuerPool: () => ({ pool: createPglitePool(embedded.pglite), close: () => Promise.resolve() }),
     }
   } catch (error) {
     await embedded.close()
@@ -68,7 +67,7 @@ export async function openPostgresDatabase(
   const database = await openPostgres({ url, statements, log, limits })
   return {
     database,
-    issuerPool: async () => {
+    issuerPool: () => {
       const pool = new pg.Pool({ ...clientConfig(url), max: 2 })
       // A dropped idle connection would otherwise end the process.
       pool.on('error', (error) =>
