@@ -12,7 +12,7 @@ export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeout
  * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
  * the time-outs, all until the end of this transaction. It answers no row: `concat` is never null.
  */
-function enter(limits: BatchLimits): string {
+export function enter(limits: BatchLimits = batchLimits): string {
   return `select where concat(
     set_config('role', '${appRole}', true),
     set_config('app.user_id', $1, true),
@@ -60,7 +60,7 @@ const PgQuery = pg.Query as unknown as new (config: object) => { submit(wire: Wi
  */
 export class Batch extends PgQuery {
   readonly #bytes: Buffer
-  readonly #settle: Settle
+  #settle: Settle | undefined
   #row: Row
 
   constructor(bytes: Buffer, settle: Settle) {
@@ -82,11 +82,17 @@ export class Batch extends PgQuery {
   handleCommandComplete(): void {}
 
   handleError(error: unknown): void {
-    this.#settle(error, undefined)
+    this.#settleOnce(error, undefined)
   }
 
   handleReadyForQuery(): void {
-    this.#settle(null, this.#row)
+    this.#settleOnce(null, this.#row)
+  }
+
+  #settleOnce(error: unknown, row: Row): void {
+    const settle = this.#settle
+    this.#settle = undefined
+    settle?.(error, row)
   }
 }
 

@@ -1,0 +1,163 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * What becomes of each message of the client behind its start-up message: returned as it is, changed, or left out
+ * by returning `undefined`. `next` is the type of the message behind it in the same burst.
+ */
+export type Rewrite = (message: Buffer, next: string | undefined) => Buffer | undefined
+
+/** A loopback TCP proxy in front of a Postgres, to count what goes over the wire and to break it. */
+export type Proxy = {
+  /** The URL given, by way of the proxy. */
+  readonly url: string
+  /** Bursts of the client so far, each the first thing it sent after it had heard from the server. */
+  readonly flights: () => number
+  /** Connections that were ever accepted. */
+  readonly accepted: () => number
+  /** Adds this long to each way. */
+  delay(ms: number): void
+  /** Ends every connection at once; new ones are still taken. */
+  cut(): void
+  /** Ends every connection and takes no new ones: nothing listens. */
+  refuse(): Promise<void>
+  /** Keeps everything open and passes nothing on; `answers` alone holds only what the server says. */
+  hang(what?: 'everything' | 'answers'): void
+  /** Passes on again what was held, and listens again on the same port. */
+  resume(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts a proxy on a free port. `rewrite` is made anew for each connection. */
+export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): Promise<Proxy> {
+  const target = new URL(databaseUrl)
+  const sockets = new Set<Socket>()
+  const gates = { requests: gate(), answers: gate() }
+  let delayMs = 0
+  let flights = 0
+  let accepted = 0
+
+  const server = createServer((client) => {
+    accepted++
+    const upstream = connect(Number(target.port || 5432), target.hostname)
+    let heard = true
+    const change = rewrite === undefined ? (bytes: Buffer) => bytes : messagesOf(rewrite())
+    const requests = pipe(gates.requests, (bytes) => upstream.write(change(bytes)))
+    const answers = pipe(gates.answers, (bytes) => {
+      heard = true
+      client.write(bytes)
+    })
+    client.on('data', (bytes) => {
+      if (heard) flights++
+      heard = false
+      requests(bytes, delayMs)
+    })
+    upstream.on('data', (bytes) => answers(bytes, delayMs))
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      socket.setNoDelay(true)
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+    }
+  })
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
+    return address.port
+  }
+  const port = await listen(0)
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const refuse = async () => {
+    if (server.listening) {
+      const closed = once(server, 'close')
+      server.close()
+      cut()
+      await closed
+    }
+  }
+  const url = new URL(databaseUrl)
+  url.host = `127.0.0.1:${port}`
+  return {
+    url: url.href,
+    flights: () => flights,
+    accepted: () => accepted,
+    delay: (ms) => {
+      delayMs = ms
+    },
+    cut,
+    refuse,
+    hang: (what = 'everything') => {
+      if (what === 'everything') gates.requests.shut()
+      gates.answers.shut()
+    },
+    resume: async () => {
+      gates.requests.open()
+      gates.answers.open()
+      if (!server.listening) await listen(port)
+    },
+    close: refuse,
+  }
+}
+
+type Gate = { passable: () => Promise<void> | undefined; shut(): void; open(): void }
+
+function gate(): Gate {
+  let shut: PromiseWithResolvers<void> | undefined
+  return {
+    passable: () => shut?.promise,
+    shut: () => {
+      shut ??= Promise.withResolvers<void>()
+    },
+    open: () => {
+      shut?.resolve()
+      shut = undefined
+    },
+  }
+}
+
+/** Passes chunks on in order, each when its delay is over and the gate open. */
+function pipe({ passable }: Gate, pass: (bytes: Buffer) => void): (bytes: Buffer, delayMs: number) => void {
+  let last: Promise<unknown> = Promise.resolve()
+  return (bytes, delayMs) => {
+    const due = delayMs === 0 ? undefined : delay(delayMs)
+    last = last
+      .then(() => due)
+      .then(passable)
+      .then(() => pass(bytes))
+  }
+}
+
+/** Cuts the client's bytes into messages, gives each to `rewrite`, and joins what is left of them. */
+function messagesOf(rewrite: Rewrite): (bytes: Buffer) => Buffer {
+  let rest: Buffer = Buffer.alloc(0)
+  let started = false
+  return (bytes) => {
+    rest = Buffer.concat([rest, bytes])
+    const out: Buffer[] = []
+    for (;;) {
+      // Only the first message has no type in front of its length.
+      const head = started ? 1 : 0
+      if (rest.length < head + 4) break
+      const end = head + rest.readInt32BE(head)
+      if (rest.length < end) break
+      const message = rest.subarray(0, end)
+      rest = rest.subarray(end)
+      const next = rest[0] === undefined ? undefined : String.fromCharCode(rest[0])
+      const passed = started ? rewrite(message, next) : message
+      if (passed !== undefined) out.push(passed)
+      started = true
+    }
+    return Buffer.concat(out)
+  }
+}
