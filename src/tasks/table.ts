@@ -25,6 +25,7 @@ export const tasks = docketSchema.table(
   (task) => [
     primaryKey({ name: 'tasks_pkey', columns: [task.owner_id, task.id] }),
     index('tasks_newest_first').on(task.owner_id, task.created_at.desc(), task.id.desc()),
+    check('tasks_owner_length', sql`char_length(${task.owner_id}) between 1 and 255`),
     check('tasks_title_length', sql`char_length(${task.title}) between 1 and ${sql.raw(String(titleLimit))}`),
     check(
       'tasks_description_length',
