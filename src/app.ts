@@ -8,6 +8,7 @@ import { addCaller } from './auth/me.ts'
 import type { Database } from './database/client.ts'
 import { databaseUnavailable } from './database/failures.ts'
 import { addHealth, type Readiness } from './health/routes.ts'
+import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
 import { docsRoutes } from './http/docs-page.ts'
@@ -16,6 +17,7 @@ import { openapiDocument, openapiPath } from './http/openapi.ts'
 import { unmatched } from './http/paths.ts'
 import { problem } from './http/problem.ts'
 import { addProblemPages } from './http/problem-pages.ts'
+import { rateLimit } from './http/rate-limit.ts'
 import { requestLog } from './http/request-log.ts'
 import { readableTarget } from './http/request-target.ts'
 import { respondJson } from './http/respond.ts'
@@ -26,6 +28,8 @@ export type Parts = {
   tokens: AccessTokens
   log: Logger
   corsOrigins: readonly string[]
+  /** Requests a minute; 0 is off. */
+  limits: { perOwner: number; perAddress: number; trustedProxies: readonly string[] }
   readiness: () => Readiness
   /** Only in development, and only when no other source of tokens is configured. */
   issuer?: BuiltInIssuer
@@ -37,6 +41,7 @@ export function createApp({
   tokens,
   log,
   corsOrigins,
+  limits,
   readiness,
   issuer,
 }: Parts): OpenAPIHono<Env> {
@@ -46,7 +51,16 @@ export function createApp({
   app.use(readableTarget)
   app.use('/api/*', cors(corsOrigins))
   app.options('*', (c) => unmatched(app)(c))
-  app.use('/api/v1/*', authenticate(tokens, database))
+  app.use(
+    '/api/v1/*',
+    authenticate({
+      tokens,
+      database,
+      perAddress: rateLimit('address', limits.perAddress),
+      perOwner: rateLimit('owner', limits.perOwner),
+      addressOf: clientAddress(limits.trustedProxies),
+    }),
+  )
 
   addOperations(app, readiness)
 

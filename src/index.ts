@@ -92,6 +92,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       tokens,
       log,
       corsOrigins: config.corsOrigins,
+      limits: { ...config.rateLimit, trustedProxies: config.trustedProxies },
       readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
       ...(issuer && { issuer }),
     })

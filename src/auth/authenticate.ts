@@ -1,22 +1,44 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Database } from '../database/client.ts'
 import type { Context, Env } from '../http/context.ts'
-import type { AccessTokens } from './access-token.ts'
+import type { RateLimit } from '../http/rate-limit.ts'
+import type { AccessTokens, Principal } from './access-token.ts'
+
+type Gate = {
+  tokens: AccessTokens
+  database: Database
+  /** Counts what is not yet known to come from an owner. */
+  perAddress: RateLimit | undefined
+  perOwner: RateLimit | undefined
+  addressOf: (c: Context) => string
+}
 
 /**
  * Lets nobody past without a good token, and hands on who it is: the `Principal`, and `asOwner` bound to it.
  * What follows cannot name another owner.
  *
- * @throws AppError as `AccessTokens.authenticate` does.
+ * A token that was verified before passes at once. Any other request first counts against its address, so that
+ * refusals and signature checks are bounded; one that turns out to be an owner's is given back.
+ *
+ * @throws AppError as `AccessTokens.authenticate` does, and `rate_limited`.
  */
-export function authenticate(tokens: AccessTokens, database: Database): MiddlewareHandler<Env> {
+export function authenticate(gate: Gate): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const checked = tokens.authenticate(authorizationValues(c))
-    const principal = checked instanceof Promise ? await checked : checked
+    const values = authorizationValues(c)
+    const principal = gate.tokens.known(values) ?? (await identify(gate, c, values))
     c.set('principal', principal)
-    c.set('asOwner', (statement, input) => database.asOwner(principal.id, statement, input))
+    if (gate.perOwner !== undefined) await gate.perOwner.take(c, principal.id)
+    c.set('asOwner', (statement, input) => gate.database.asOwner(principal.id, statement, input))
     await next()
   }
+}
+
+async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {
+  const address = gate.addressOf(c)
+  await gate.perAddress?.take(c, address)
+  const principal = await gate.tokens.authenticate(values)
+  gate.perAddress?.giveBack(address)
+  return principal
 }
 
 /**

@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { Env } from './context.ts'
 import { respond } from './respond.ts'
 
-const exposed = 'Link, Location, Retry-After, X-Request-Id, WWW-Authenticate'
+const exposed = 'Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id'
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const requestHeaders = 'Authorization, Content-Type, X-Request-Id'
 

@@ -1,0 +1,53 @@
+import { hash } from 'node:crypto'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { AppError } from '../errors.ts'
+import type { Context } from './context.ts'
+
+/** Counts requests a minute by some key. Throws AppError `rate_limited` for those beyond. */
+export type RateLimit = {
+  take(c: Context, key: string): Promise<void>
+  /** Gives back what `take` took, for a request that turned out not to count. */
+  giveBack(key: string): void
+}
+
+const windowSeconds = 60
+
+/** Addresses share this many counters, so that a flood from everywhere needs no more memory than that. */
+const addressCounters = 2 ** 17
+
+/**
+ * At most `perMinute` requests in each minute since a key's first one; undefined when that is 0, which is off.
+ * The answer says what is left and when it starts anew: `RateLimit`, `RateLimit-Policy`
+ * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/), and `Retry-After` once it is used up.
+ */
+export function rateLimit(name: 'owner' | 'address', perMinute: number): RateLimit | undefined {
+  if (perMinute === 0) return undefined
+  const limiter = new RateLimiterMemory({ points: perMinute, duration: windowSeconds, keyPrefix: '' })
+  const counter = name === 'address' ? bucket : (key: string) => key
+  const policy = `"${name}";q=${perMinute};w=${windowSeconds}`
+  const tell = (c: Context, left: RateLimiterRes) => {
+    const seconds = Math.ceil(left.msBeforeNext / 1000)
+    c.var.headers['ratelimit-policy'] = policy
+    c.var.headers.ratelimit = `"${name}";r=${left.remainingPoints};t=${seconds}`
+    return seconds
+  }
+  return {
+    async take(c, key) {
+      try {
+        tell(c, await limiter.consume(counter(key)))
+      } catch (refused) {
+        if (!(refused instanceof RateLimiterRes)) throw refused
+        const seconds = tell(c, refused)
+        throw new AppError('rate_limited', `Too many requests: try again in ${seconds} s.`, {
+          retryAfterSeconds: seconds,
+          reason: `rate_limit_${name}`,
+        })
+      }
+    },
+    giveBack: (key) => void limiter.reward(counter(key)),
+  }
+}
+
+function bucket(address: string): string {
+  return String(Number.parseInt(hash('sha256', address).slice(0, 8), 16) % addressCounters)
+}

@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http'
+import { expect, test } from 'vitest'
+import { clientAddress } from '../../src/http/client-address.ts'
+import type { Context } from '../../src/http/context.ts'
+
+/** A request as far as this function looks at one. */
+function request(peer: string, forwarded?: string): Context {
+  const incoming = { socket: { remoteAddress: peer } } as IncomingMessage
+  return { env: { incoming }, req: { header: () => forwarded } } as unknown as Context
+}
+
+const cases: [
+  what: string,
+  proxies: string[],
+  peer: string,
+  forwarded: string | undefined,
+  expected: string,
+][] = [
+  ['without proxies the header is not believed', [], '203.0.113.9', '192.0.2.1', '203.0.113.9'],
+  ['a peer that is no proxy is not believed', ['10.0.0.0/8'], '203.0.113.9', '192.0.2.1', '203.0.113.9'],
+  ['behind a proxy it is the last one before it', ['10.0.0.1'], '10.0.0.1', '192.0.2.1', '192.0.2.1'],
+  ['behind two it is the one before both', ['10.0.0.0/8'], '10.0.0.1', '192.0.2.1, 10.0.0.2', '192.0.2.1'],
+  ['what stands further left is not believed', ['10.0.0.1'], '10.0.0.1', '1.1.1.1, 192.0.2.1', '192.0.2.1'],
+  ['rubbish leaves the proxy itself', ['10.0.0.1'], '10.0.0.1', 'unknown', '10.0.0.1'],
+  ['no header leaves the proxy itself', ['10.0.0.1'], '10.0.0.1', undefined, '10.0.0.1'],
+  ['IPv4 on a socket for both is IPv4', ['10.0.0.1'], '::ffff:10.0.0.1', '::ffff:192.0.2.1', '192.0.2.1'],
+  ['IPv6 counts by its /64', [], '2001:db8:1:2:3:4:5:6', undefined, '2001:db8:1:2'],
+  ['also when zeros are left out', [], '2001:db8::6', undefined, '2001:db8:0:0'],
+  ['also when it begins with them', [], '::1', undefined, '0:0:0:0'],
+]
+
+test.each(cases)('%s', (_what, proxies, peer, forwarded, expected) => {
+  expect(clientAddress(proxies)(request(peer, forwarded))).toBe(expected)
+})
