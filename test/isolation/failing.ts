@@ -1,0 +1,48 @@
+import { sql } from 'drizzle-orm'
+import { defineStatement, owner, type Row, raw } from '../../src/database/statement.ts'
+import { taskStatements } from '../../src/tasks/statements.ts'
+import { createForOther } from './unlocked.ts'
+
+const text = (row: Row) => row?.[0] ?? null
+const id = sql.placeholder('id')
+
+/** Says who Postgres thinks the caller is, with the word the caller sent along. */
+export const whoAmI = defineStatement<{ word: string }, string | null>({
+  name: 'who_am_i',
+  kind: 'read',
+  query: raw(
+    sql`select concat_ws(' ', ${owner}::text, current_setting('app.user_id'), current_user, ${sql.placeholder('word')}::text)`,
+  ),
+  result: text,
+})
+
+/** Writes a task, and then fails in the same statement. */
+export const writeThenDivide = defineStatement<{ id: string }, string | null>({
+  name: 'write_then_divide',
+  kind: 'write',
+  query: raw(sql`with made as (
+      insert into docket.tasks (owner_id, id, title) values (${owner}, ${id}, 'left over') returning title
+    ) select 1 / (char_length(title) - char_length(title)) from made`),
+  result: text,
+})
+
+/** Writes and answers its row, and fails behind that, when the Sync commits. */
+export const failAtCommit = defineStatement<{ id: string }, string | null>({
+  name: 'fail_at_commit',
+  kind: 'write',
+  query: raw(
+    sql`insert into docket.marks (owner_id, id) select ${owner}::text, ${id}::uuid from generate_series(1, 2) returning id`,
+  ),
+  result: text,
+})
+
+/** What `failAtCommit` writes to: its key is only checked when the transaction ends. */
+export const marksTable = `
+  create table docket.marks (owner_id text not null, id uuid not null,
+    primary key (owner_id, id) deferrable initially deferred);
+  alter table docket.marks enable row level security, force row level security;
+  create policy marks_own on docket.marks for all to docket_app
+    using (owner_id = nullif(current_setting('app.user_id', true), ''));
+  grant select, insert on docket.marks to docket_app`
+
+export const workloadStatements = [...taskStatements, createForOther, whoAmI, writeThenDivide, failAtCommit]
