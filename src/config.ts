@@ -24,6 +24,8 @@ export type Config = {
   readonly sharedSecret?: SharedSecretSource
   /** No key source is configured and this is not production: run Better Auth at `/api/auth`. */
   readonly builtInIssuer: boolean
+  /** Most tasks of one owner. */
+  readonly taskQuota: number
   /** Requests a minute; 0 is off. */
   readonly rateLimit: { readonly perOwner: number; readonly perAddress: number }
   /** Addresses and CIDR ranges. */
@@ -77,6 +79,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
     dataDir: settings.read(variables.dataDir),
     database: database.config,
     ...keys.config,
+    taskQuota: settings.read(variables.taskQuota),
     rateLimit: {
       perOwner: settings.read(variables.rateLimit),
       perAddress: settings.read(variables.rateLimitAddress),

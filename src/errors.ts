@@ -8,6 +8,7 @@ export const errorCodes = [
   'invalid_token',
   'token_expired',
   'forbidden',
+  'quota_exceeded',
   'not_found',
   'method_not_allowed',
   'conflict',

@@ -6,7 +6,9 @@ import { developmentSecret } from './auth/development-secret.ts'
 import { keySources } from './auth/sources.ts'
 import { type Config, loadConfig, type Secrets } from './config.ts'
 import { openEmbedded } from './database/embedded.ts'
+import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
+import type { BatchLimits } from './database/owner-batch.ts'
 import type { AnyStatement } from './database/statement.ts'
 import type { Fetch } from './http/server.ts'
 import { createLog } from './log.ts'
@@ -26,6 +28,7 @@ export type TodoApi = {
 export type OpenDatabaseOf = (common: {
   statements: readonly AnyStatement[]
   log: Logger
+  limits: Partial<LaneLimits & BatchLimits>
 }) => Promise<OpenDatabase>
 
 export type Wiring = {
@@ -64,7 +67,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
-    const { database, issuerPool } = await open({ statements, log })
+    const { database, issuerPool } = await open({ statements, log, limits: { taskQuota: config.taskQuota } })
     closing.push(() => database.close())
 
     let issuer: BuiltInIssuer | undefined
@@ -125,7 +128,13 @@ export function configuredDatabase(
     return (common) =>
       openEmbeddedDatabase({ ...common, open: () => openEmbedded(config.dataDir, onFirstStart) })
   const migrationUrl = secrets.migrationUrl?.reveal() ?? url
-  const limits = { connections: config.database.connections }
+  const { connections } = config.database
   return (common) =>
-    openPostgresDatabase({ ...common, url, migrationUrl, migrates: !config.production, limits })
+    openPostgresDatabase({
+      ...common,
+      url,
+      migrationUrl,
+      migrates: !config.production,
+      limits: { ...common.limits, connections },
+    })
 }

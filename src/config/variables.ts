@@ -133,6 +133,13 @@ export const variables = {
     example: '3600',
     schema: wholeNumber(1, 315_360_000),
   },
+  taskQuota: {
+    name: 'TASK_QUOTA',
+    meaning: 'how many tasks an owner may have at the most',
+    default: '10000',
+    example: '500',
+    schema: wholeNumber(1, 1_000_000_000),
+  },
   rateLimit: {
     name: 'RATE_LIMIT',
     meaning: 'requests a minute per owner; 0 is off',

@@ -64,8 +64,12 @@ export async function openPostgres({
 }
 
 /** The embedded Postgres, which is already open. */
-export async function openPglite(embedded: Embedded, statements: readonly AnyStatement[]): Promise<Database> {
-  return databaseOn(await embeddedEngine(embedded, prepareAll(statements)))
+export async function openPglite(
+  embedded: Embedded,
+  statements: readonly AnyStatement[],
+  limits: Partial<BatchLimits> = {},
+): Promise<Database> {
+  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)))
 }
 
 /** How often one batch is sent at the most. */

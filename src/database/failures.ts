@@ -15,6 +15,9 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
+/** Raised by the trigger that counts an owner's tasks. */
+const quotaExceeded = 'DQ001'
+
 const rolledBack: Failure = { code: 'unavailable', repeat: true, lost: false }
 const unavailable: Failure = { code: 'unavailable', repeat: false, lost: false }
 const lost: Failure = { code: 'unavailable', repeat: false, lost: true }
@@ -67,6 +70,10 @@ function severity(error: unknown): string | undefined {
 /** The answer for a caller whose batch failed; the cause is for the log. */
 export function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
+  if (sqlState(error) === quotaExceeded)
+    return new AppError('quota_exceeded', 'You have as many tasks as one may have; delete some first.', {
+      cause: error,
+    })
   if (failureOf(error).code === 'internal')
     return new AppError('internal', 'Something went wrong on our side.', { cause: error })
   return databaseUnavailable(error)

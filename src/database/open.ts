@@ -22,7 +22,7 @@ export type OpenDatabase = {
 
 type IssuerPool = { readonly pool: PostgresPool; readonly close: () => Promise<void> }
 
-type Common = { statements: readonly AnyStatement[]; log: Logger }
+type Common = { statements: readonly AnyStatement[]; log: Logger; limits?: Partial<LaneLimits & BatchLimits> }
 
 /**
  * Opens the embedded database of a folder and migrates it.
@@ -37,7 +37,7 @@ export async function openEmbeddedDatabase(
     await migrate(session)
     await checkRole(session)
     return {
-      database: await openPglite(embedded, options.statements),
+      database: await openPglite(embedded, options.statements, options.limits),
       issuerPool: () => ({ pool: createPglitePool(embedded.pglite), close: () => Promise.resolve() }),
     }
   } catch (error) {
@@ -55,7 +55,7 @@ export type PostgresUrls = { readonly url: string; readonly migrationUrl: string
  * @throws StartError when it cannot be reached, is too old, is behind, or would not isolate.
  */
 export async function openPostgresDatabase(
-  options: Common & PostgresUrls & { migrates: boolean; limits?: Partial<LaneLimits & BatchLimits> },
+  options: Common & PostgresUrls & { migrates: boolean },
 ): Promise<OpenDatabase> {
   const { url, statements, log, limits = {} } = options
   if (options.migrates) await migratePostgres(options)

@@ -3,10 +3,15 @@ import { batch, preparation } from './messages.ts'
 import { appRole } from './roles.ts'
 import type { AnyStatement, Row, Value } from './statement.ts'
 
-/** Longest run of one statement and longest wait for a lock, before Postgres itself gives up. */
-export type BatchLimits = { readonly statementTimeoutMs: number; readonly lockTimeoutMs: number }
+export type BatchLimits = {
+  /** Longest run of one statement, and longest wait for a lock, before Postgres itself gives up. */
+  readonly statementTimeoutMs: number
+  readonly lockTimeoutMs: number
+  /** Most tasks of one owner; the trigger that counts them refuses more. */
+  readonly taskQuota: number
+}
 
-export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000 }
+export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, taskQuota: 10_000 }
 
 /**
  * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
@@ -17,7 +22,8 @@ export function enter(limits: BatchLimits = batchLimits): string {
     set_config('role', '${appRole}', true),
     set_config('app.user_id', $1, true),
     set_config('statement_timeout', '${limits.statementTimeoutMs}', true),
-    set_config('lock_timeout', '${limits.lockTimeoutMs}', true)) is null`
+    set_config('lock_timeout', '${limits.lockTimeoutMs}', true),
+    set_config('app.task_quota', '${limits.taskQuota}', true)) is null`
 }
 
 const enterName = 'enter'

@@ -28,6 +28,11 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
     when: 'The token is genuine but too old: get a new one and repeat.',
   },
   forbidden: { status: 403, title: 'Forbidden', when: 'The caller is known and may not do this.' },
+  quota_exceeded: {
+    status: 403,
+    title: 'Quota exceeded',
+    when: 'The caller has as many tasks as one may have: delete some first.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',

@@ -87,7 +87,10 @@ export async function startApi(
           url: databaseUrl,
           migrationUrl: databaseUrl,
           migrates: false,
-          limits: { connections: config.database.kind === 'postgres' ? config.database.connections : 4 },
+          limits: {
+            ...common.limits,
+            connections: config.database.kind === 'postgres' ? config.database.connections : 4,
+          },
         })
   const api = await wire({ config, secrets, log, origin: 'http://127.0.0.1', open })
   const server = await listen({ host: '127.0.0.1', port: 0, fetch: api.fetch })
