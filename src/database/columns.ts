@@ -5,7 +5,7 @@ import type { PgTable } from 'drizzle-orm/pg-core'
  * An instant as RFC 3339 UTC text with milliseconds, whatever TimeZone and DateStyle the session has.
  *
  * `to_json` prints no trailing zeros; the added microsecond makes it print all six digits, of which three are
- * kept. It costs a quarter of `to_char`, which would be half of the whole list statement.
+ * kept. `to_char` would cost several times as much, a large part of the whole list statement.
  */
 function instant(column: Column): SQL {
   return sql`substr(to_json(${column} at time zone 'utc' + interval '1 microsecond')::text, 2, 23) || 'Z'`
