@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 export type Rewrite = (message: Buffer, next: string | undefined) => Buffer | undefined
 
 /** A loopback TCP proxy in front of a Postgres, to count what goes over the wire and to break it. */
-export type Proxy = {
+export type TcpProxy = {
   /** The URL given, by way of the proxy. */
   readonly url: string
   /** Bursts of the client so far, each the first thing it sent after it had heard from the server. */
@@ -22,7 +22,7 @@ export type Proxy = {
   cut(): void
   /** Ends every connection and takes no new ones: nothing listens. */
   refuse(): Promise<void>
-  /** Keeps everything open and passes nothing on; `answers` alone holds only what the server says. */
+  /** Passes nothing on for the connections there are, and keeps them; `answers` holds only what the server says. */
   hang(what?: 'everything' | 'answers'): void
   /** Passes on again what was held, and listens again on the same port. */
   resume(): Promise<void>
@@ -30,10 +30,10 @@ export type Proxy = {
 }
 
 /** Starts a proxy on a free port. `rewrite` is made anew for each connection. */
-export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): Promise<Proxy> {
+export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): Promise<TcpProxy> {
   const target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
-  const gates = { requests: gate(), answers: gate() }
+  const gates = new Set<{ requests: Gate; answers: Gate }>()
   let delayMs = 0
   let flights = 0
   let accepted = 0
@@ -43,8 +43,10 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
     const upstream = connect(Number(target.port || 5432), target.hostname)
     let heard = true
     const change = rewrite === undefined ? (bytes: Buffer) => bytes : messagesOf(rewrite())
-    const requests = pipe(gates.requests, (bytes) => upstream.write(change(bytes)))
-    const answers = pipe(gates.answers, (bytes) => {
+    const own = { requests: gate(), answers: gate() }
+    gates.add(own)
+    const requests = pipe(own.requests, (bytes) => upstream.write(change(bytes)))
+    const answers = pipe(own.answers, (bytes) => {
       heard = true
       client.write(bytes)
     })
@@ -63,6 +65,7 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
       socket.on('error', () => other.destroy())
       socket.on('close', () => {
         sockets.delete(socket)
+        gates.delete(own)
         other.destroy()
       })
     }
@@ -98,12 +101,16 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
     cut,
     refuse,
     hang: (what = 'everything') => {
-      if (what === 'everything') gates.requests.shut()
-      gates.answers.shut()
+      for (const { requests, answers } of gates) {
+        if (what === 'everything') requests.shut()
+        answers.shut()
+      }
     },
     resume: async () => {
-      gates.requests.open()
-      gates.answers.open()
+      for (const { requests, answers } of gates) {
+        requests.open()
+        answers.open()
+      }
       if (!server.listening) await listen(port)
     },
     close: refuse,
