@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Principal } from '../auth/access-token.ts'
 import { AppError } from '../errors.ts'
 import type { Context, Env } from './context.ts'
+import { everyResponse } from './respond.ts'
 
 const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
 
@@ -19,11 +20,7 @@ export function requestLog(log: Logger): MiddlewareHandler<Env> {
     const requestId = theirs !== undefined && harmless.test(theirs) ? theirs : randomUUID()
     c.set('requestId', requestId)
     c.set('log', log)
-    c.set('headers', {
-      'x-request-id': requestId,
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-    })
+    c.set('headers', everyResponse(requestId))
     await next()
     const status = c.res.status
     log[levelOf(status)](entry(c, status, performance.now() - started), 'request')

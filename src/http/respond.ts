@@ -1,5 +1,14 @@
 import type { Context } from './context.ts'
 
+/** The headers of every response, errors included. */
+export function everyResponse(requestId: string): Record<string, string> {
+  return {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+  }
+}
+
 /**
  * Makes a response with the headers that every response has. JSON that Postgres already built goes out as it is.
  * A plain object of headers and a string keep the server on its fast path.

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { AppError, StartError } from '../errors.ts'
-import { problemBody } from './problem.ts'
+import { problemBody, problemKinds } from './problem.ts'
+import { everyResponse } from './respond.ts'
 
 /** Time-outs and sizes of the wire. Node looks at the first two only every `connectionsCheckingInterval`. */
 const wire = {
@@ -12,7 +14,8 @@ const wire = {
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16_384,
-  requireHostHeader: true,
+  // A request without Host is refused below instead, with a body.
+  requireHostHeader: false,
 } as const
 
 export type Listening = {
@@ -28,11 +31,15 @@ export type Fetch = (request: Request, bindings: Partial<HttpBindings>) => Respo
  * @throws StartError when the address cannot be listened at.
  */
 export async function listen(options: { host: string; port: number; fetch: Fetch }): Promise<Listening> {
-  const errorHandler = (error: unknown) =>
-    new Response(refusal('The request target or the Host header cannot be read.'), {
-      status: error instanceof Error && error.name === 'RequestError' ? 400 : 500,
-      headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
-    })
+  const errorHandler = (error: unknown) => {
+    const unreadable = error instanceof Error && error.name === 'RequestError'
+    const { body, ...head } = refusal(
+      unreadable
+        ? new AppError('malformed_request', 'The request target or the Host header cannot be read.')
+        : new AppError('internal', 'Something went wrong on our side.'),
+    )
+    return new Response(body, head)
+  }
   const listener = getRequestListener(
     (request, bindings) => options.fetch(request, bindings as HttpBindings),
     {
@@ -68,21 +75,33 @@ async function drain(server: Server, drainMs: number): Promise<void> {
 /** What Node's parser could not read never reaches the app: the answer is written on the socket itself. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const body = refusal(
+  const detail =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? 'The headers are too large.'
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'The request took too long to arrive.'
-        : 'The request is not valid HTTP/1.1.',
-  )
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
-      `X-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
+        : 'The request is not valid HTTP/1.1.'
+  const { status, headers, body } = refusal(new AppError('malformed_request', detail))
+  const head = Object.entries({
+    ...headers,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  })
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...head.map(([name, value]) => `${name}: ${value}`),
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
-function refusal(detail: string): string {
-  return problemBody(new AppError('malformed_request', detail), crypto.randomUUID())
+/** The whole answer to what the app never got to see, under an id of ours and with the headers of every response. */
+function refusal(error: AppError) {
+  const requestId = randomUUID()
+  return {
+    status: problemKinds[error.code].status,
+    headers: { 'content-type': 'application/problem+json', ...everyResponse(requestId) },
+    body: problemBody(error, requestId),
+  }
 }
 
 function notListening(error: unknown, { host, port }: { host: string; port: number }): StartError {

@@ -39,7 +39,10 @@ export function expectDocumented(method: string, target: string, answer: Answer)
   expect(headers.has('content-type') || text === '', where).toBe(true)
   if (headers.get('content-type') === 'application/problem+json' && text !== '') expectProblem(answer, where)
 
-  const path = target.replace(/\?.*/s, '').replace(/(?<=.)\/$/, '')
+  const path = target
+    .replace(/\?.*/s, '')
+    .replaceAll(/%[2-7][0-9a-f]/gi, decodeURIComponent)
+    .replace(/(?<=.)\/$/, '')
   const template = [...methodsByPath.keys()].find((each) => patternOf(each).test(path))
   const taken = operations.find(
     (each) => each.path === template && each.method === (method === 'HEAD' ? 'GET' : method),
