@@ -28,8 +28,9 @@ function allowedMethods(app: OpenAPIHono<Env>): (path: string) => string[] | und
     methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
     byTemplate.set(path, methods)
   }
+  // One trailing slash is already gone from a request's path, as it is for the router.
   const known = [...byTemplate].map(([template, methods]) => ({
-    pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
+    pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
     methods,
   }))
   return (path) => known.find(({ pattern }) => pattern.test(path))?.methods
