@@ -32,6 +32,9 @@ function codeAndDetail(issue: Issue): Pick<Fault, 'code' | 'detail'> {
     const code: unknown = issue.params?.code
     return { code: typeof code === 'string' ? code : 'invalid', detail: issue.message }
   }
+  // The body itself is the one value whose schema has no sentence of its own.
+  if (issue.code === 'invalid_type' && issue.path.length === 0)
+    return { code: 'wrong_type', detail: 'must be a JSON object' }
   if (issue.code === 'invalid_type')
     return issue.message === 'is required'
       ? { code: 'required', detail: issue.message }
