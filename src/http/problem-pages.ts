@@ -23,7 +23,6 @@ export function addProblemPages(app: OpenAPIHono<Env>): void {
       const { status, title, when } = problemKinds[code]
       return respond(c, 200, `${status} ${title} (${code})\n\n${when}\n`, {
         'content-type': 'text/plain; charset=utf-8',
-        'cache-control': 'public, max-age=3600',
       })
     },
   })
