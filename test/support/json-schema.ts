@@ -42,7 +42,7 @@ const formats = {
 
 /**
  * Where a value of an answer is not what the schema says; empty when all is well. Stricter than JSON Schema: a
- * property that is not listed is a fault unless `additionalProperties` allows it, a UUID is in lower case, and an
+ * property beside those listed is a fault unless `additionalProperties` allows it, a UUID is in lower case, and an
  * instant is UTC with milliseconds.
  */
 export function mismatches(schema: JsonSchema, value: unknown, named: Named, at = '$'): string[] {
@@ -78,7 +78,7 @@ function ofObject(schema: JsonSchema, value: object, named: Named, at: string): 
   return [
     ...missing.map((name) => `${at}.${name} is missing`),
     ...Object.entries(value).flatMap(([name, each]) => {
-      const property = schema.properties?.[name] ?? schema.additionalProperties ?? false
+      const property = schema.properties?.[name] ?? schema.additionalProperties ?? !schema.properties
       if (property === false) return [`${at}.${name} is not documented`]
       return property === true ? [] : mismatches(property, each, named, `${at}.${name}`)
     }),
