@@ -24,6 +24,8 @@ export type Config = {
   readonly sharedSecret?: SharedSecretSource
   /** No key source is configured and this is not production: run Better Auth at `/api/auth`. */
   readonly builtInIssuer: boolean
+  /** What a genuine token has to say besides who calls. */
+  readonly demands: { readonly scopes: readonly string[]; readonly verifiedEmail: boolean }
   /** Most tasks of one owner. */
   readonly taskQuota: number
   /** Requests a minute; 0 is off. */
@@ -79,6 +81,10 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
     dataDir: settings.read(variables.dataDir),
     database: database.config,
     ...keys.config,
+    demands: {
+      scopes: settings.read(variables.requiredScope) ?? [],
+      verifiedEmail: settings.read(variables.verifiedEmail),
+    },
     taskQuota: settings.read(variables.taskQuota),
     rateLimit: {
       perOwner: settings.read(variables.rateLimit),

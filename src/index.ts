@@ -86,7 +86,8 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     }
 
     const sources = keySources(config, secrets, issuer)
-    const tokens = createAccessTokens({ sources, log, horizonSeconds: config.tokenHorizonSeconds })
+    const { demands, tokenHorizonSeconds: horizonSeconds } = config
+    const tokens = createAccessTokens({ sources, log, demands, horizonSeconds })
     closing.push(() => tokens.close())
 
     let serving = true

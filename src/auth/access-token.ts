@@ -3,6 +3,7 @@ import type { BaseLogger } from 'pino'
 import { AppError } from '../errors.ts'
 import { checkClaims } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
+import { checkDemands, type Demands, noDemands } from './demands.ts'
 import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
 import { adviceFor, refusal } from './refusal.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
@@ -39,7 +40,7 @@ export type KeySource =
 export type AccessTokens = {
   /**
    * The caller, from every `Authorization` value of the request. Returns at once for a token seen before; throws or
-   * rejects `unauthenticated`, `invalid_token`, `token_expired`, `malformed_request` or `unavailable`.
+   * rejects `unauthenticated`, `invalid_token`, `token_expired`, `forbidden`, `malformed_request` or `unavailable`.
    */
   readonly authenticate: (values: readonly string[]) => Principal | Promise<Principal>
   /**
@@ -65,6 +66,7 @@ type Options = {
   /** Verified tokens remembered: 10,000. */
   readonly cacheSize?: number
   readonly keySetTiming?: Partial<KeySetTiming>
+  readonly demands?: Demands
 }
 
 type Source = {
@@ -83,7 +85,14 @@ type VerifiedToken = Perishable & { readonly principal: Principal; readonly keys
  * when two sources share an issuer or a secret is short.
  */
 export function createAccessTokens(options: Options): AccessTokens {
-  const { log, now = Date.now, horizonSeconds = 7 * 86_400, leewaySeconds = 5, cacheSize = 10_000 } = options
+  const {
+    log,
+    now = Date.now,
+    horizonSeconds = 7 * 86_400,
+    leewaySeconds = 5,
+    cacheSize = 10_000,
+    demands = noDemands,
+  } = options
   const issuers = options.sources.flatMap((source) => [...source.issuers])
   if (new Set(issuers).size < issuers.length) throw new Error('an issuer belongs to one key source only')
   const sources = options.sources.map((source) => openSource(source, { ...options, now }))
@@ -101,6 +110,7 @@ export function createAccessTokens(options: Options): AccessTokens {
 
       const policy = { ...source, nowSeconds: now() / 1000, leewaySeconds, horizonSeconds }
       const { subject, issuer, expiresAt } = checkClaims(claims, policy)
+      checkDemands(claims, demands)
       const principal = Object.freeze({ id: subject, issuer, expiresAt })
       cache.set(digest, { principal, key, keys: source.keys, diesAt: (expiresAt + leewaySeconds) * 1000 })
       return principal

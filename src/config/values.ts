@@ -30,6 +30,13 @@ export const commaList = (entry: z.ZodType<string, string>) =>
 
 export const identifier = z.string().regex(/^[^\s,]+$/, 'must be one value without spaces or commas')
 
+/** RFC 6749, section 3.3. */
+export const scopeToken = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must hold scopes, which have no spaces or quotes')
+
+export const yesOrNo = oneOf(['true', 'false']).transform((text) => text === 'true')
+
 export const listenHost = z
   .string()
   .refine((text) => isIP(text) !== 0 || /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(text), {

@@ -11,7 +11,9 @@ import {
   oneOf,
   originUrl,
   postgresUrl,
+  scopeToken,
   wholeNumber,
+  yesOrNo,
 } from './values.ts'
 
 /** One setting, declared once: `loadConfig`, its fault messages, `.env.example` and the README all read this. */
@@ -132,6 +134,21 @@ export const variables = {
     default: '604800',
     example: '3600',
     schema: wholeNumber(1, 315_360_000),
+  },
+  requiredScope: {
+    name: 'AUTH_REQUIRED_SCOPE',
+    meaning: 'the scopes that a token must have, all of them, a comma list; without them the answer is 403',
+    unset: 'none',
+    example: 'tasks',
+    schema: commaList(scopeToken),
+  },
+  verifiedEmail: {
+    name: 'AUTH_REQUIRE_VERIFIED_EMAIL',
+    meaning:
+      'whether a token must say `emailVerified: true`, as those of Better Auth do once it is; else 403',
+    default: 'false',
+    example: 'true',
+    schema: yesOrNo,
   },
   taskQuota: {
     name: 'TASK_QUOTA',

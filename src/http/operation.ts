@@ -46,6 +46,7 @@ const anyFailure: readonly ErrorCode[] = [
   'unauthenticated',
   'invalid_token',
   'token_expired',
+  'forbidden',
   'payload_too_large',
   'unsupported_media_type',
   'rate_limited',

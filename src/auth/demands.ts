@@ -1,0 +1,32 @@
+import { AppError } from '../errors.ts'
+import type { Untrusted } from './compact-token.ts'
+
+/** What a genuine token has to say besides who calls. The switches are off unless they are configured. */
+export type Demands = {
+  /** Each of these has to be in `scope` (RFC 8693, section 4.2). */
+  readonly scopes: readonly string[]
+  readonly verifiedEmail: boolean
+}
+
+export const noDemands: Demands = { scopes: [], verifiedEmail: false }
+
+/**
+ * Holds the claims of a verified token against the demands of this server.
+ * Throws `forbidden`: who calls is known, and may not.
+ */
+export function checkDemands(claims: Untrusted, { scopes, verifiedEmail }: Demands): void {
+  const granted = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
+  if (!scopes.every((scope) => granted.includes(scope)))
+    throw new AppError('forbidden', `Your token lacks a scope that is needed here: ${scopes.join(' ')}.`, {
+      reason: 'scope_missing',
+      headers: {
+        // RFC 6750, section 3.1
+        'www-authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scopes.join(' ')}"`,
+      },
+    })
+  // Better Auth's name for it, and OpenID Connect's.
+  if (verifiedEmail && claims.emailVerified !== true && claims.email_verified !== true)
+    throw new AppError('forbidden', 'Verify your e-mail address, then get a new token.', {
+      reason: 'email_not_verified',
+    })
+}
