@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import { quickenImports } from './cli/quick-start.ts'
 
 const usage = `Docket: the to-do backend behind a Better Auth sign-in.
 
@@ -21,7 +22,8 @@ Examples:
   curl localhost:8000/api/v1/tasks -H "Authorization: Bearer $(docket token)"
   DATABASE_URL=postgresql://... docket migrate
 
-Exit codes: 0 done, 2 wrong usage, 69 something is out of reach, 73 cannot write, 78 wrong settings.
+Exit codes: 0 done, 1 doctor found a fault, 2 wrong usage, 69 something is out of reach, 70 crashed,
+73 cannot write, 78 wrong settings.
 `
 
 /** Each command loads only what it needs, so that help is instant. */
@@ -70,6 +72,7 @@ async function run(args: string[]): Promise<number> {
   return command({ user: values.user })
 }
 
+quickenImports()
 try {
   process.exitCode = await run(process.argv.slice(2))
 } catch (error) {

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
+import { compileWasmOnce } from './cli/quick-start.ts'
 import { loadConfig } from './config.ts'
 import { AppError } from './errors.ts'
+import { causeOf, record } from './events.ts'
 import { problemBody } from './http/problem.ts'
 import { type Listening, listen } from './http/server.ts'
 import { configuredDatabase, type TodoApi, wire } from './index.ts'
@@ -11,6 +13,9 @@ import { createLog } from './log.ts'
 const drainMs = 8_000
 const goodbyeMs = 9_500
 
+/** Within this a signal is an echo of the first. */
+const echoMs = 250
+
 /**
  * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
  * second one ends the process at once.
@@ -19,9 +24,10 @@ const goodbyeMs = 9_500
  */
 export async function start(environment: Record<string, string | undefined>): Promise<number> {
   const { config, secrets } = loadConfig(environment)
+  if (config.database.kind === 'embedded') compileWasmOnce()
   const { log, flush } = await createLog(config.logLevel)
   process.on('uncaughtException', (error) => {
-    log.fatal({ event: 'crash', err: error }, 'uncaught')
+    record(log, 'fatal', 'crash', { cause: causeOf(error) })
     flush()
     process.exit(70)
   })
@@ -48,38 +54,47 @@ export async function start(environment: Record<string, string | undefined>): Pr
     await listening.close(0)
     throw error
   }
-  log.info({ event: 'start', origin, environment: config.environment }, 'listening')
+  // Before anyone is told that it is up, and may tell it to stop. Until here a signal just ends the process.
+  const told = firstSignal(flush)
+  record(log, 'info', 'start', { origin, environment: config.environment })
   if (!config.production) process.stderr.write(banner(origin, config))
 
-  const signal = await firstSignal()
-  log.info({ event: 'stop', signal }, 'draining')
+  const signal = await told
+  record(log, 'info', 'stop', { signal })
+  const late = setTimeout(() => {
+    record(log, 'warn', 'stop_late', {})
+    flush()
+    process.exit(0)
+  }, goodbyeMs)
   await stop(api, listening, log)
+  clearTimeout(late)
   flush()
   return 0
 }
 
 async function stop(api: TodoApi, listening: Listening, log: Logger): Promise<void> {
-  const late = setTimeout(() => {
-    log.warn({ event: 'stop_late' }, 'not everything could be closed in time')
-    process.exit(0)
-  }, goodbyeMs)
   api.stopServing()
   await listening.close(drainMs)
   await api.close()
-  clearTimeout(late)
-  log.info({ event: 'stopped' }, 'stopped')
+  record(log, 'info', 'stopped', {})
 }
 
-/** Resolves at the first signal; from then on the next one ends the process with the code a shell expects. */
-function firstSignal(): Promise<NodeJS.Signals> {
+/**
+ * Resolves at the first signal; from then on the next one ends the process with the code a shell expects. One that
+ * follows on the heels of the first is the same one: at Ctrl-C a terminal tells us, and npm tells us again.
+ */
+function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
+  let firstAt: number | undefined
   return new Promise((resolve) => {
     for (const [signal, code] of [
       ['SIGTERM', 143],
       ['SIGINT', 130],
     ] as const)
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(code))
-        resolve(signal)
+      process.on(signal, () => {
+        firstAt ??= performance.now()
+        if (performance.now() - firstAt < echoMs) return resolve(signal)
+        flush()
+        process.exit(code)
       })
   })
 }
