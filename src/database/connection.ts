@@ -30,16 +30,24 @@ export class Connection {
   }
 
   /**
-   * Opens a connection and prepares every statement on it before it takes work.
-   * @throws what `pg` or Postgres reports, after closing the socket.
+   * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`.
+   * `onEnd` is called once, when it can take no more.
+   * @throws what `pg` or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
    */
-  static async open(
-    config: pg.ClientConfig,
-    preparation: Buffer,
-    onEnd: (connection: Connection) => void,
-  ): Promise<Connection> {
+  static async open(options: {
+    config: pg.ClientConfig
+    preparation: Buffer
+    connectMs: number
+    onEnd: (connection: Connection) => void
+  }): Promise<Connection> {
+    const { config, preparation, connectMs, onEnd } = options
     const client = new pg.Client({ ...config, pipeline: true })
     const connection = new Connection(client, onEnd)
+    let late = false
+    const overdue = setTimeout(() => {
+      late = true
+      connection.destroy()
+    }, connectMs)
     try {
       await client.connect()
       await new Promise<void>((resolve, reject) => {
@@ -48,7 +56,9 @@ export class Connection {
       return connection
     } catch (error) {
       connection.destroy()
-      throw error
+      throw late ? new ConnectionLost('Connection timeout', { cause: error }) : error
+    } finally {
+      clearTimeout(overdue)
     }
   }
 
@@ -58,7 +68,7 @@ export class Connection {
       new Batch(job.bytes, (error, row) => {
         this.inFlight--
         this.since = performance.now()
-        if (error !== null && endsConnection(error)) this.#retire()
+        if (error !== null && endsConnection(error)) this.retire()
         job.settle(
           error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
           row,
@@ -81,7 +91,7 @@ export class Connection {
   }
 
   /** Takes no more work; what is in flight may still be answered. */
-  #retire(): void {
+  retire(): void {
     this.#end()
     void this.close()
   }

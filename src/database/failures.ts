@@ -55,6 +55,11 @@ export function endsConnection(error: unknown): boolean {
   return state === '0A000' || state === '26000' || severity(error) === 'FATAL' || severity(error) === 'PANIC'
 }
 
+/** Whether a table was changed under the statements of every connection there is: "cached plan must not change result type". */
+export function endsEveryConnection(error: unknown): boolean {
+  return sqlState(error) === '0A000'
+}
+
 /** The SQLSTATE of an error that Postgres sent, else undefined. Node's own codes (`ECONNRESET`) are none. */
 export function sqlState(error: unknown): string | undefined {
   if (severity(error) === undefined) return undefined

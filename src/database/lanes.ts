@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { Connection } from './connection.ts'
-import { databaseUnavailable } from './failures.ts'
+import { databaseUnavailable, endsEveryConnection } from './failures.ts'
 import type { Row } from './statement.ts'
 import { Turns } from './turns.ts'
 
@@ -18,6 +18,8 @@ export type LaneLimits = {
   readonly batchMs: number
   /** How long an unused connection is kept: below the five minutes after which Neon suspends. */
   readonly idleMs: number
+  /** How long a connection may take until it is ready for work. */
+  readonly connectMs: number
 }
 
 export const laneLimits: LaneLimits = {
@@ -27,6 +29,7 @@ export const laneLimits: LaneLimits = {
   waitMs: 2_000,
   batchMs: 6_000,
   idleMs: 60_000,
+  connectMs: 10_000,
 }
 
 type Waiting = {
@@ -39,6 +42,9 @@ type Waiting = {
 
 const sweepMs = 500
 
+/** How long after a failed attempt to connect there is no other. */
+const backOffMs = 400
+
 /**
  * A few connections, each with many batches in flight; the least busy takes the next one. What finds no room
  * waits in `Turns`, bounded in number and time, and is then refused as `unavailable`.
@@ -49,10 +55,13 @@ export class Lanes {
   readonly #limits: LaneLimits
   readonly #log: Logger
   readonly #open = new Set<Connection>()
+  /** Take no more work, and have some in flight. */
+  readonly #leaving = new Set<Connection>()
   readonly #waiting: Turns<Waiting>
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   #failedAt: number | undefined
+  #lost = false
   #closing = false
 
   constructor(options: { config: pg.ClientConfig; preparation: Buffer; limits: LaneLimits; log: Logger }) {
@@ -64,9 +73,9 @@ export class Lanes {
     this.#sweep = setInterval(() => this.#tidy(), sweepMs).unref()
   }
 
-  /** False from a failed attempt to connect until the next one that succeeds. Asks nobody. */
+  /** False from a failed attempt to connect, while no connection is open, until one succeeds. Asks nobody. */
   get reachable(): boolean {
-    return this.#failedAt === undefined
+    return !this.#lost
   }
 
   /**
@@ -81,7 +90,9 @@ export class Lanes {
         if (connection.inFlight > 0) this.#grow()
         return this.#send(connection, job)
       }
-      if (this.#closing || this.#justFailed() || !this.#waiting.add(job)) return reject(databaseUnavailable())
+      // While the database is lost, who comes is refused at once instead of waiting for another attempt.
+      const hopeless = this.#closing || (this.#lost && this.#justFailed())
+      if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())
       this.#grow()
     })
   }
@@ -98,9 +109,9 @@ export class Lanes {
     for (const job of this.#waiting.takeOlderThan(Infinity)) job.reject(databaseUnavailable())
     await this.#opening
     const overdue = setTimeout(() => {
-      for (const connection of this.#open) connection.destroy()
+      for (const connection of [...this.#open, ...this.#leaving]) connection.destroy()
     }, this.#limits.batchMs).unref()
-    await Promise.all([...this.#open].map((connection) => connection.close()))
+    await Promise.all([...this.#open, ...this.#leaving].map((connection) => connection.close()))
     clearTimeout(overdue)
   }
 
@@ -115,6 +126,7 @@ export class Lanes {
     connection.send({
       bytes: job.bytes,
       settle: (error, row) => {
+        if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
         if (error === null) job.resolve(row)
         else job.reject(error)
         this.#serveWaiting()
@@ -132,40 +144,51 @@ export class Lanes {
   }
 
   #connection(): Promise<Connection> {
-    return Connection.open(this.#config, this.#preparation, (ended) => this.#open.delete(ended))
+    return Connection.open({
+      config: this.#config,
+      preparation: this.#preparation,
+      connectMs: this.#limits.connectMs,
+      onEnd: (ended) => {
+        this.#open.delete(ended)
+        if (ended.inFlight > 0) this.#leaving.add(ended)
+      },
+    })
   }
 
-  /** Opens one more connection in the background unless one is being opened or there are enough. */
+  /** Opens one more connection in the background unless one is being opened, just failed, or there are enough. */
   #grow(): void {
-    if (this.#opening !== undefined || this.#closing || this.#open.size >= this.#limits.connections) return
+    if (this.#opening !== undefined || this.#closing || this.#justFailed()) return
+    if (this.#open.size >= this.#limits.connections) return
     this.#opening = this.#connection().then(
       (connection) => {
         this.#opening = undefined
         this.#open.add(connection)
-        if (this.#failedAt !== undefined) this.#log.info({ event: 'database_back' }, 'database is back')
+        if (this.#lost) this.#log.info({ event: 'database_back' }, 'database is back')
+        this.#lost = false
         this.#failedAt = undefined
         this.#serveWaiting()
       },
       (error: unknown) => {
         this.#opening = undefined
-        if (this.#failedAt === undefined)
-          this.#log.error({ event: 'database_lost', err: error }, 'database is out of reach')
         this.#failedAt = performance.now()
+        // No further connection to be had is no loss: those there are go on serving.
         if (this.#open.size > 0) return
+        if (!this.#lost) this.#log.error({ event: 'database_lost', err: error }, 'database is out of reach')
+        this.#lost = true
         for (const job of this.#waiting.takeOlderThan(Infinity)) job.reject(databaseUnavailable(error))
       },
     )
   }
 
-  /** Right after a failed attempt the next caller is refused at once instead of waiting for another. */
   #justFailed(): boolean {
-    return this.#failedAt !== undefined && performance.now() - this.#failedAt < sweepMs
+    return this.#failedAt !== undefined && performance.now() - this.#failedAt < backOffMs
   }
 
   /** Gives up stuck connections, closes unused ones, refuses what waited too long, and tries to come back. */
   #tidy(): void {
     const now = performance.now()
-    for (const connection of this.#open) {
+    for (const connection of this.#leaving) if (connection.inFlight === 0) this.#leaving.delete(connection)
+    for (const connection of [...this.#open, ...this.#leaving]) {
       const age = now - connection.since
       if (connection.inFlight > 0 && age > this.#limits.batchMs) connection.destroy()
       else if (connection.inFlight === 0 && age > this.#limits.idleMs) {
@@ -175,6 +198,6 @@ export class Lanes {
     }
     for (const job of this.#waiting.takeOlderThan(now - this.#limits.waitMs))
       job.reject(databaseUnavailable())
-    if (this.#failedAt !== undefined || this.#waiting.size > 0) this.#grow()
+    if (this.#lost || this.#waiting.size > 0) this.#grow()
   }
 }

@@ -20,6 +20,8 @@ export type TcpProxy = {
   delay(ms: number): void
   /** Ends every connection at once; new ones are still taken. */
   cut(): void
+  /** Keeps the connections there are and takes no new ones. */
+  refuseNew(): void
   /** Ends every connection and takes no new ones: nothing listens. */
   refuse(): Promise<void>
   /** Passes nothing on for the connections there are, and keeps them; `answers` holds only what the server says. */
@@ -81,13 +83,16 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
+  let closing: Promise<unknown> = Promise.resolve()
+  const refuseNew = () => {
+    if (!server.listening) return
+    closing = once(server, 'close')
+    server.close()
+  }
   const refuse = async () => {
-    if (server.listening) {
-      const closed = once(server, 'close')
-      server.close()
-      cut()
-      await closed
-    }
+    refuseNew()
+    cut()
+    await closing
   }
   const url = new URL(databaseUrl)
   url.host = `127.0.0.1:${port}`
@@ -99,6 +104,7 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
       delayMs = ms
     },
     cut,
+    refuseNew,
     refuse,
     hang: (what = 'everything') => {
       for (const { requests, answers } of gates) {
@@ -111,7 +117,11 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
         requests.open()
         answers.open()
       }
-      if (!server.listening) await listen(port)
+      if (server.listening) return
+      // A server listens again only when its last connection is gone.
+      cut()
+      await closing
+      await listen(port)
     },
     close: refuse,
   }

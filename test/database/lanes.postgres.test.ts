@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { echo, openGated, outcome, readAtGate, until, writeAtGate } from './gate.ts'
+
+test('connections open as the load asks for them, up to the limit', async () => {
+  await using gated = await openGated({ connections: 3 })
+  const { database } = gated
+  for (const word of ['1', '2', '3', '4']) expect(await database.asOwner('ann', echo, { word })).toBe(word)
+  expect(await gated.backends()).toHaveLength(1)
+  await gated.shut()
+  const answers: Promise<unknown>[] = []
+  const one = () => answers.push(database.asOwner('ann', readAtGate, { word: 'x' }))
+  one()
+  await until(async () => {
+    one()
+    return (await gated.backends('waiting')).length === 3
+  })
+  for (let i = 0; i < 10; i++) one()
+  await gated.open()
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['x']))
+  expect(await gated.backends()).toHaveLength(3)
+  expect(gated.proxy.accepted()).toBe(3)
+})
+
+test('the least busy connection takes the next batch, so a slow one holds up nobody', async () => {
+  await using gated = await openGated({ connections: 2 })
+  const { database } = gated
+  await gated.shut()
+  const slow = database.asOwner('ann', readAtGate, { word: 'slow' })
+  const behind = database.asOwner('ann', readAtGate, { word: 'behind' })
+  await until(async () => (await gated.backends()).length === 2)
+  for (let i = 0; i < 20; i++) expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  expect(await gated.backends('waiting')).toHaveLength(1)
+  await gated.open()
+  expect(await Promise.all([slow, behind])).toEqual(['slow', 'behind'])
+})
+
+test('what finds no room waits, up to the bound; beyond it is refused at once and can be repeated', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 2, waiting: 3 })
+  const { database } = gated
+  await gated.shut()
+  const taken = [1, 2, 3, 4, 5].map((n) => database.asOwner('ann', readAtGate, { word: `${n}` }))
+  const refused = database.asOwner('bob', echo, { word: 'too many' })
+  await expect(refused).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 })
+  await gated.open()
+  expect(await Promise.all(taken)).toEqual(['1', '2', '3', '4', '5'])
+  expect(await database.asOwner('bob', echo, { word: 'again' })).toBe('again')
+})
+
+test('nobody waits for a connection longer than the limit; what is in flight is not touched by that', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 1, waitMs: 50 })
+  const { database } = gated
+  await gated.shut()
+  const inFlight = database.asOwner('ann', writeAtGate, { word: 'in flight' })
+  expect(await outcome(database.asOwner('bob', writeAtGate, { word: 'waiting' }))).toBe('unavailable')
+  await gated.open()
+  expect(await inFlight).toBe('in flight')
+  expect(gated.sent(writeAtGate)).toBe(1)
+})
+
+test('owners take turns at a full lane', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 1 })
+  const { database } = gated
+  await gated.shut()
+  const order: string[] = []
+  const ask = async (owner: string, word: string) =>
+    order.push(`${await database.asOwner(owner, readAtGate, { word })}`)
+  const all = [
+    ask('first', 'first'),
+    ...['a1', 'a2', 'a3', 'a4'].map((word) => ask('ann', word)),
+    ask('bob', 'b1'),
+    ask('cyn', 'c1'),
+  ]
+  await gated.open()
+  await Promise.all(all)
+  expect(order).toEqual(['first', 'a1', 'b1', 'c1', 'a2', 'a3', 'a4'])
+})
+
+test('an unused connection is closed, also the last one, and the next request opens another', async () => {
+  await using gated = await openGated({ connections: 2, idleMs: 50 })
+  await until(async () => (await gated.backends()).length === 0)
+  expect(gated.database.reachable()).toBe(true)
+  expect(await gated.database.asOwner('ann', echo, { word: 'back' })).toBe('back')
+  expect(gated.proxy.accepted()).toBe(2)
+})
+
+test('closing lets what is in flight finish and refuses what waits and what comes', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 1 })
+  const { database } = gated
+  await gated.shut()
+  const inFlight = database.asOwner('ann', writeAtGate, { word: 'in flight' })
+  const waiting = outcome(database.asOwner('ann', writeAtGate, { word: 'waiting' }))
+  const closed = database.close()
+  expect(await waiting).toBe('unavailable')
+  expect(await outcome(database.asOwner('ann', echo, { word: 'late' }))).toBe('unavailable')
+  await gated.open()
+  expect(await inFlight).toBe('in flight')
+  await closed
+  expect(await gated.backends()).toEqual([])
+})
