@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { access, constants, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
+import { unwritableFolder } from '../database/embedded.ts'
 import { refuseBehind } from '../database/open.ts'
 import { checkRole, checkVersion } from '../database/roles.ts'
 import { type Session, withSession } from '../database/session.ts'
+import { StartError } from '../errors.ts'
 
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
@@ -40,6 +43,7 @@ type Look = (check: string, work: () => Promise<string> | string) => Promise<boo
 async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Secrets }, look: Look) {
   const url = secrets.databaseUrl?.reveal()
   if (url === undefined) {
+    await look('data folder', () => lookAtFolder(config.dataDir))
     await look('database', () =>
       existsSync(join(config.dataDir, 'postgres'))
         ? 'embedded, in DATA_DIR; role and migrations are checked at every start'
@@ -56,6 +60,19 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
   if (!reached) return
   if (await look('migrations', inSession(refuseBehind, 'all applied')))
     await look('role', inSession(checkRole, 'the policies apply to every statement'))
+}
+
+/** Whether a start could make or use the folder, without making it. */
+async function lookAtFolder(dataDir: string): Promise<string> {
+  let nearest = resolve(dataDir)
+  while (!existsSync(nearest)) nearest = dirname(nearest)
+  try {
+    if (!(await stat(nearest)).isDirectory()) throw new Error('not a folder')
+    await access(nearest, constants.W_OK | constants.X_OK)
+    return nearest === resolve(dataDir) ? 'DATA_DIR can be written' : 'DATA_DIR can be made'
+  } catch (error) {
+    throw new StartError(unwritableFolder, 73, error)
+  }
 }
 
 async function lookAtKeys(config: Config, look: Look) {

@@ -19,31 +19,47 @@ export async function runToken(user: string): Promise<number> {
     )
   if (!/^[a-z0-9-]{1,32}$/.test(user))
     throw new StartError('--user takes 1 to 32 small letters, digits and hyphens.', 2)
-  const origin = `http://127.0.0.1:${config.port}`
+  const origin = `http://${reachableName(config.host)}:${config.port}`
+  await reach(`${origin}/livez`, {})
   const secret = await developmentSecret(config.dataDir)
   const password = createHmac('sha256', secret).update(`demo user ${user}`).digest('base64url')
   // Not the address of the user behind /docs, whose password nobody has.
   const email = `${user}@cli.docket.localhost`
   const session =
-    (await post(`${origin}/api/auth/sign-in/email`, { email, password })) ??
-    (await post(`${origin}/api/auth/sign-up/email`, { email, password, name: user }))
+    (await post(origin, 'sign-in', { email, password })) ??
+    (await post(origin, 'sign-up', { email, password, name: user }))
   const headers = { authorization: `Bearer ${session}` }
   const token = await tokenIn(await reach(`${origin}/api/auth/token`, { headers }))
   if (token === undefined)
-    throw new StartError('The built-in issuer gave no token: stop the server and start it again.', 69)
+    throw new StartError(
+      'The server at PORT gave no token: check that it is a Docket with the same DATA_DIR, and start it again.',
+      69,
+    )
   process.stdout.write(`${token}\n`)
   return 0
 }
 
-async function post(url: string, body: object): Promise<string | undefined> {
-  const headers = { 'content-type': 'application/json' }
+async function post(origin: string, what: 'sign-in' | 'sign-up', body: object): Promise<string | undefined> {
+  // Node's fetch says `Sec-Fetch-Mode`, on which Better Auth asks for an Origin as it does of a browser.
+  const headers = { 'content-type': 'application/json', origin }
+  const url = `${origin}/api/auth/${what}/email`
   return tokenIn(await reach(url, { method: 'POST', headers, body: JSON.stringify(body) }))
 }
 
 const Answer = z.object({ token: z.string() })
 
+/** Whatever else listens at that port may answer anything. */
 async function tokenIn(response: Response): Promise<string | undefined> {
-  return response.ok ? Answer.safeParse(await response.json()).data?.token : undefined
+  if (!response.ok) return undefined
+  const body: unknown = await response.json().catch(() => undefined)
+  return Answer.safeParse(body).data?.token
+}
+
+/** Where a server that listens at `host` is reached from here. */
+function reachableName(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
 }
 
 async function reach(url: string, init: RequestInit): Promise<Response> {
@@ -51,7 +67,7 @@ async function reach(url: string, init: RequestInit): Promise<Response> {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(5_000) })
   } catch (error) {
     throw new StartError(
-      'No server answers at PORT: start it first with npm start, and use the same PORT and DATA_DIR here.',
+      'No server answers at PORT: start it first with npm start, and use the same HOST, PORT and DATA_DIR here.',
       69,
       error,
     )

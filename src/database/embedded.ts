@@ -10,6 +10,9 @@ import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { Batch } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 
+export const unwritableFolder =
+  'DATA_DIR cannot be written: make the folder writable for this user, or choose another.'
+
 export type Embedded = { readonly pglite: PGlite; readonly close: () => Promise<void> }
 
 /**
@@ -27,7 +30,7 @@ export async function openEmbedded(dataDir: string, onFirstStart: () => void): P
       onFirstStart()
       await writable(dataDir, () => initialise(dataDir, home))
     }
-    return embedded(await PGlite.create({ dataDir: home }), lock)
+    return embedded(await reopen(home), lock)
   } catch (error) {
     await lock.release()
     throw error
@@ -49,6 +52,18 @@ function embedded(pglite: PGlite, lock?: FolderLock): Embedded {
   return { pglite, close }
 }
 
+async function reopen(home: string): Promise<PGlite> {
+  try {
+    return await PGlite.create({ dataDir: home })
+  } catch (error) {
+    throw new StartError(
+      'The embedded database in DATA_DIR does not open: move the folder away to begin anew, or restore a copy of it.',
+      73,
+      error,
+    )
+  }
+}
+
 async function initialise(dataDir: string, home: string): Promise<void> {
   const unfinished = join(dataDir, 'postgres.unfinished')
   await rm(unfinished, { recursive: true, force: true })
@@ -63,11 +78,7 @@ async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> 
     return await work()
   } catch (error) {
     if (error instanceof StartError) throw error
-    throw new StartError(
-      'DATA_DIR cannot be written: make the folder writable for this user, or choose another.',
-      73,
-      error,
-    )
+    throw new StartError(unwritableFolder, 73, error)
   }
 }
 
