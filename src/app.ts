@@ -5,8 +5,8 @@ import type { AccessTokens } from './auth/access-token.ts'
 import { authenticate } from './auth/authenticate.ts'
 import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
 import { addCaller } from './auth/me.ts'
+import { signIn } from './auth/sign-in.ts'
 import type { Database } from './database/client.ts'
-import { databaseUnavailable } from './database/failures.ts'
 import { addHealth, type Readiness } from './health/routes.ts'
 import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
@@ -56,8 +56,8 @@ export function createApp({
     authenticate({
       tokens,
       database,
-      perAddress: rateLimit('address', limits.perAddress),
-      perOwner: rateLimit('owner', limits.perOwner),
+      perAddress: rateLimit('address', limits.perAddress, log),
+      perOwner: rateLimit('owner', limits.perOwner, log),
       addressOf: clientAddress(limits.trustedProxies),
     }),
   )
@@ -68,12 +68,7 @@ export function createApp({
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
   app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))
-  if (issuer)
-    app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, (c) =>
-      issuer.handler(c.req.raw).catch((error: unknown) => {
-        throw databaseUnavailable(error)
-      }),
-    )
+  if (issuer) app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, signIn(issuer, log))
 
   app.notFound(unmatched(app))
   app.onError((error, c) => problem(c, error))

@@ -10,6 +10,7 @@ import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
 import type { BatchLimits } from './database/owner-batch.ts'
 import type { AnyStatement } from './database/statement.ts'
+import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
 import { createLog } from './log.ts'
 import { taskStatements } from './tasks/statements.ts'
@@ -80,7 +81,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
         database: pool,
         origin,
         secret,
-        log: (level, message) => log[level]({ event: 'issuer' }, message),
+        log: (level, message) => record(log, level === 'debug' ? 'info' : level, 'issuer', { message }),
       })
       await issuer.migrate()
     }

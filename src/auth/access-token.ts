@@ -1,6 +1,7 @@
 import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
 import { AppError } from '../errors.ts'
+import { record } from '../events.ts'
 import { checkClaims } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
 import { checkDemands, type Demands, noDemands } from './demands.ts'
@@ -218,8 +219,8 @@ function readBearer(values: readonly string[], log: BaseLogger): string {
 
 function noteRefusal(log: BaseLogger, error: unknown, kid: unknown): void {
   if (!(error instanceof AppError)) return
-  const { reason, code } = error
-  const line = { reason, kid: keyIdHash(kid), advice: adviceFor(reason) }
-  if (code === 'unavailable') log.warn(line, 'access token not checked')
-  else log.info(line, 'access token refused')
+  const { reason = 'unknown', code } = error
+  const fields = { reason, kid: keyIdHash(kid), advice: adviceFor(reason) }
+  if (code === 'unavailable') record(log, 'warn', 'token_unchecked', fields)
+  else record(log, 'info', 'token_refused', fields)
 }

@@ -1,4 +1,5 @@
 import type { BaseLogger } from 'pino'
+import { causeOf, record } from '../events.ts'
 import { KeySetFault, readKeyDocument } from './key-document.ts'
 import {
   type Algorithm,
@@ -127,7 +128,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     replaceKeys(loaded)
     if (JSON.stringify(ignored) !== lastIgnored) {
       lastIgnored = JSON.stringify(ignored)
-      if (ignored.length > 0) log.warn({ source: label, ignored }, 'keys of the set left out')
+      if (ignored.length > 0) record(log, 'warn', 'keys_ignored', { source: label, ignored: [...ignored] })
     }
     if (loaded.size === 0) throw new KeySetFault('no_usable_key')
     failures = 0
@@ -145,7 +146,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     if (keys.size > 0) dueAt = Math.min(dueAt, staleAt)
     waitFrom = Number.POSITIVE_INFINITY
     const reason = error instanceof KeySetFault ? error.reason : 'unreadable'
-    log.warn({ source: label, reason, err: error, keysHeld: keys.size }, 'the key set could not be read')
+    record(log, 'warn', 'keys_unreadable', { source: label, reason, held: keys.size, cause: causeOf(error) })
   }
 
   function replaceKeys(loaded: ReadonlyMap<string, VerificationKey>): void {
@@ -162,7 +163,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     usable: (at) => {
       if (at < dueAt) return keys.size > 0
       if (at >= staleAt && keys.size > 0) {
-        log.error({ source: label }, 'the key set is too old to trust; its keys are dropped')
+        record(log, 'error', 'keys_dropped', { source: label })
         replaceKeys(new Map())
       }
       void refresh()

@@ -2,6 +2,7 @@ import type { PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { StartError } from '../errors.ts'
+import { causeOf, record } from '../events.ts'
 import { type Database, openPglite, openPostgres } from './client.ts'
 import { clientConfig } from './connection-url.ts'
 import type { Embedded } from './embedded.ts'
@@ -70,9 +71,7 @@ export async function openPostgresDatabase(
     issuerPool: () => {
       const pool = new pg.Pool({ ...clientConfig(url), max: 2 })
       // A dropped idle connection would otherwise end the process.
-      pool.on('error', (error) =>
-        log.warn({ event: 'issuer_connection_lost', err: error }, 'connection lost'),
-      )
+      pool.on('error', (error) => record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }))
       return { pool, close: () => pool.end() }
     },
   }

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
+import type { Logger } from 'pino'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError } from '../errors.ts'
+import { record } from '../events.ts'
 import type { Context } from './context.ts'
 
 /** Counts requests a minute by some key. Throws AppError `rate_limited` for those beyond. */
@@ -20,7 +22,7 @@ const addressCounters = 2 ** 17
  * The answer says what is left and when it starts anew: `RateLimit`, `RateLimit-Policy`
  * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/), and `Retry-After` once it is used up.
  */
-export function rateLimit(name: 'owner' | 'address', perMinute: number): RateLimit | undefined {
+export function rateLimit(name: 'owner' | 'address', perMinute: number, log: Logger): RateLimit | undefined {
   if (perMinute === 0) return undefined
   const limiter = new RateLimiterMemory({ points: perMinute, duration: windowSeconds, keyPrefix: '' })
   const counter = name === 'address' ? bucket : (key: string) => key
@@ -38,6 +40,9 @@ export function rateLimit(name: 'owner' | 'address', perMinute: number): RateLim
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused
         const seconds = tell(c, refused)
+        // Once a window: a flood fills no log with more than its own requests.
+        if (refused.consumedPoints === perMinute + 1)
+          record(log, 'warn', 'rate_limited', { limit: name, caller: digest(key) })
         throw new AppError('rate_limited', `Too many requests: try again in ${seconds} s.`, {
           retryAfterSeconds: seconds,
           reason: `rate_limit_${name}`,
@@ -49,5 +54,9 @@ export function rateLimit(name: 'owner' | 'address', perMinute: number): RateLim
 }
 
 function bucket(address: string): string {
-  return String(Number.parseInt(hash('sha256', address).slice(0, 8), 16) % addressCounters)
+  return String(Number.parseInt(digest(address), 16) % addressCounters)
+}
+
+function digest(key: string): string {
+  return hash('sha256', key).slice(0, 12)
 }

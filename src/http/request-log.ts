@@ -2,8 +2,10 @@ import { hash, randomUUID } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import type { Logger } from 'pino'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { Principal } from '../auth/access-token.ts'
 import { AppError } from '../errors.ts'
+import { causeOf, record } from '../events.ts'
 import type { Context, Env } from './context.ts'
 import { everyResponse } from './respond.ts'
 
@@ -14,6 +16,7 @@ const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
  * line when it is done: id, method, route, status, duration, hash of the owner. No path, token, query or body.
  */
 export function requestLog(log: Logger): MiddlewareHandler<Env> {
+  const watchMissing = missingWatch(log)
   return async (c, next) => {
     const started = performance.now()
     const theirs = c.req.header('x-request-id')
@@ -23,7 +26,20 @@ export function requestLog(log: Logger): MiddlewareHandler<Env> {
     c.set('headers', everyResponse(requestId))
     await next()
     const status = c.res.status
-    log[levelOf(status)](entry(c, status, performance.now() - started), 'request')
+    record(log, levelOf(status), 'request', entry(c, status, performance.now() - started))
+    if (status === 404 && c.var.principal !== undefined) watchMissing(ownerHash(c.var.principal))
+  }
+}
+
+/** Above so many answers of 404 in a minute one owner is worth a line. */
+const manyMissing = 30
+
+function missingWatch(log: Logger): (owner: string) => void {
+  const counter = new RateLimiterMemory({ points: manyMissing, duration: 60, keyPrefix: '' })
+  return async (owner) => {
+    const { consumedPoints } = await counter.penalty(owner)
+    if (consumedPoints === manyMissing)
+      record(log, 'warn', 'many_missing', { owner, in_a_minute: manyMissing })
   }
 }
 
@@ -32,37 +48,26 @@ function levelOf(status: number): 'info' | 'warn' | 'error' {
   return status > 500 ? 'warn' : 'info'
 }
 
-function entry(c: Context, status: number, durationMs: number): Record<string, unknown> {
+function entry(c: Context, status: number, durationMs: number) {
   const { principal, failure, requestId } = c.var
-  const line: Record<string, unknown> = {
-    event: 'request',
+  const known = failure instanceof AppError ? failure : undefined
+  return {
     request_id: requestId,
     method: c.req.method,
     route: routePath(c, -1),
     status,
     duration_ms: Math.round(durationMs * 100) / 100,
+    owner: principal && ownerHash(principal),
+    code: known?.code,
+    reason: known?.reason,
+    cause: status < 500 ? undefined : causeOf(known?.cause ?? failure),
   }
-  if (principal !== undefined) line.owner = ownerHash(principal)
-  if (failure instanceof AppError) {
-    line.code = failure.code
-    if (failure.reason !== undefined) line.reason = failure.reason
-  }
-  if (status >= 500) line.err = causeOf(failure)
-  return line
-}
-
-/** The error behind the answer; its message may say what no caller is told, but Postgres' DETAIL holds values. */
-function causeOf(failure: unknown): unknown {
-  const cause = failure instanceof AppError ? (failure.cause ?? failure) : failure
-  if (!(cause instanceof Error)) return { type: typeof cause }
-  const code = 'code' in cause ? cause.code : undefined
-  return { type: cause.name, message: cause.message, code, stack: cause.stack }
 }
 
 const hashes = new WeakMap<Principal, string>()
 
 /** Tells one owner's requests from another's in the log without naming anybody. */
-function ownerHash(principal: Principal): string {
+export function ownerHash(principal: Principal): string {
   let known = hashes.get(principal)
   if (known === undefined) {
     known = hash('sha256', principal.id).slice(0, 12)

@@ -32,13 +32,14 @@ const isTooLong: Rule = (sources) =>
 /** Which rooms a room may import from. Files without a row (`main`, `cli`, `index`) are above all and free. */
 const below: Record<string, readonly string[]> = {
   errors: [],
+  events: [],
   config: ['errors'],
-  database: ['config', 'errors'],
-  auth: ['database', 'http', 'config', 'errors'],
-  http: ['auth', 'database', 'config', 'errors'],
-  health: ['http', 'auth', 'database', 'config', 'errors'],
+  database: ['config', 'events', 'errors'],
+  auth: ['database', 'http', 'config', 'events', 'errors'],
+  http: ['auth', 'database', 'config', 'events', 'errors'],
+  health: ['http', 'auth', 'database', 'config', 'events', 'errors'],
   tasks: ['http', 'auth', 'database', 'errors'],
-  app: ['tasks', 'health', 'http', 'auth', 'database', 'config', 'errors'],
+  app: ['tasks', 'health', 'http', 'auth', 'database', 'config', 'events', 'errors'],
 }
 
 const roomOf = (path: string) => /^src\/([^/.]+)/.exec(path)?.[1]

@@ -7,6 +7,7 @@ import { openEmbeddedDatabase, openPostgresDatabase } from '../../src/database/o
 import { listen } from '../../src/http/server.ts'
 import { type OpenDatabaseOf, wire } from '../../src/index.ts'
 import { freshDatabase } from './database.ts'
+import { faultsOfLog, stringsIn } from './log-check.ts'
 import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts'
 
 /** Which database this run of an `*.http.test.ts` file is about. */
@@ -78,7 +79,8 @@ export async function startApi(
       done()
     },
   })
-  const log = pino({ level: config.logLevel }, sink)
+  const log = pino({ level: config.logLevel, base: null }, sink)
+  const sent = new Set<string>()
   const open: OpenDatabaseOf = (common) =>
     databaseUrl === ''
       ? openEmbeddedDatabase({ ...common, open: openInMemory })
@@ -99,12 +101,15 @@ export async function startApi(
   const newOwner = async (claims: Record<string, unknown> = {}): Promise<Caller> => {
     const id = typeof claims.sub === 'string' ? claims.sub : `owner-${randomUUID()}`
     const token = await issuer.token({ sub: id, ...claims })
+    for (const secret of [...stringsIn(id), ...token.split('.').slice(1)]) sent.add(secret)
     const bearer = { authorization: `Bearer ${token}` }
     return {
       id,
       token,
-      call: (path, call = {}) =>
-        send(`${url}/api/v1${path}`, { ...call, headers: { ...bearer, ...call.headers } }),
+      call: (path, call = {}) => {
+        for (const text of stringsIn(call.body)) sent.add(text)
+        return send(`${url}/api/v1${path}`, { ...call, headers: { ...bearer, ...call.headers } })
+      },
     }
   }
   return {
@@ -120,6 +125,9 @@ export async function startApi(
       await api.close()
       await issuer.close()
       await database?.drop()
+      // Whatever the suite was about: its log says nothing that could hurt.
+      const faults = faultsOfLog(lines, sent)
+      if (faults.length > 0) throw new Error(`The log is not as it should be:\n${faults.join('\n')}`)
     },
   }
 }

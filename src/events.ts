@@ -1,0 +1,117 @@
+import type { BaseLogger } from 'pino'
+import { z } from 'zod'
+
+/** An error as the log may show it: what Postgres says of values (message, detail) is left out. */
+const Cause = z.strictObject({
+  type: z.string(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  constraint: z.string().optional(),
+  routine: z.string().optional(),
+  stack: z.string().optional(),
+})
+
+/** Twelve hex digits that tell one owner, or one key id, from another without naming it. */
+const Digest = z.string().regex(/^[0-9a-f]+$/)
+
+const source = z.string()
+
+/**
+ * Every line that Docket logs, by its `event`, with the fields it may have. Nothing a caller sent stands in any of
+ * them but the method: no path, query, header, token, title or description. `test/rules/log` holds every line of
+ * the suites against this.
+ */
+export const events = {
+  /** The process listens and is ready. */
+  start: z.strictObject({ origin: z.string(), environment: z.string() }),
+  stop: z.strictObject({ signal: z.string() }),
+  stop_late: z.strictObject({}),
+  stopped: z.strictObject({}),
+  /** A defect that ended the process. */
+  crash: z.strictObject({ cause: Cause }),
+  /** A request is done. `route` is the pattern that took it. */
+  request: z.strictObject({
+    request_id: z.string(),
+    method: z.string(),
+    route: z.string(),
+    status: z.int(),
+    duration_ms: z.number(),
+    owner: Digest.optional(),
+    code: z.string().optional(),
+    reason: z.string().optional(),
+    cause: Cause.optional(),
+  }),
+  /** A token was refused (`reason` is closed); an expired one that comes again and again shows here. */
+  token_refused: z.strictObject({
+    reason: z.string(),
+    kid: Digest.optional(),
+    advice: z.string().optional(),
+  }),
+  /** A token could not be checked, because its keys are out of reach. */
+  token_unchecked: z.strictObject({
+    reason: z.string(),
+    kid: Digest.optional(),
+    advice: z.string().optional(),
+  }),
+  keys_ignored: z.strictObject({ source, ignored: z.array(z.unknown()) }),
+  keys_unreadable: z.strictObject({ source, reason: z.string(), held: z.int(), cause: Cause }),
+  keys_dropped: z.strictObject({ source }),
+  /** Somebody was refused at the built-in issuer. */
+  login_failed: z.strictObject({ status: z.int() }),
+  issuer: z.strictObject({ message: z.string() }),
+  /** The first request of a minute beyond a limit; those that follow are in their own lines. */
+  rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
+  /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
+  many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
+  database_lost: z.strictObject({ cause: Cause }),
+  database_back: z.strictObject({}),
+  issuer_connection_lost: z.strictObject({ cause: Cause }),
+} as const
+
+export type EventName = keyof typeof events
+type Level = 'info' | 'warn' | 'error' | 'fatal'
+
+/** Writes one line, of a kind that is declared above. */
+export function record<Name extends EventName>(
+  log: BaseLogger,
+  level: Level,
+  event: Name,
+  fields: z.input<(typeof events)[Name]>,
+): void {
+  const line: Record<string, unknown> = { event, ...fields }
+  log[level](line, sentences[event])
+}
+
+const sentences: Record<EventName, string> = {
+  start: 'listening',
+  stop: 'draining',
+  stop_late: 'not everything could be closed in time',
+  stopped: 'stopped',
+  crash: 'a defect ended the process',
+  request: 'request',
+  token_refused: 'access token refused',
+  token_unchecked: 'access token not checked',
+  keys_ignored: 'keys of the set left out',
+  keys_unreadable: 'the key set could not be read',
+  keys_dropped: 'the key set is too old to trust; its keys are dropped',
+  login_failed: 'sign-in refused',
+  issuer: 'built-in issuer',
+  rate_limited: 'too many requests',
+  many_missing: 'many tasks asked for that are not there',
+  database_lost: 'database is out of reach',
+  database_back: 'database is back',
+  issuer_connection_lost: 'connection of the built-in issuer lost',
+}
+
+/** An error in the shape of `cause`. The message of an error from Postgres can hold values, so only its code is told. */
+export function causeOf(error: unknown): z.output<typeof Cause> {
+  if (!(error instanceof Error)) return { type: typeof error }
+  const text = (name: string) => {
+    const value: unknown = Object.getOwnPropertyDescriptor(error, name)?.value
+    return typeof value === 'string' ? { [name]: value } : {}
+  }
+  const cause = { type: error.name, ...text('code') }
+  if ('severity' in error) return { ...cause, ...text('constraint'), ...text('routine') }
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line))
+  return { ...cause, message: error.message, ...(frames && { stack: frames.join('\n') }) }
+}

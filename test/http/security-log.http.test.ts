@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startApi, type TestApi } from '../support/api.ts'
+import { faultsOfLog } from '../support/log-check.ts'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await startApi({ RATE_LIMIT: '45' })
+})
+afterAll(() => api.close())
+
+const logged = () =>
+  api
+    .logged()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+const ofKind = (event: string) => logged().filter((line) => line.event === event)
+
+test('a request is one line, with the owner as a digest and the route as a pattern', async () => {
+  const ann = await api.newOwner()
+  const headers = { 'x-request-id': 'one-line' }
+  await ann.call('/tasks/0199d5f2-6c5a-7d41-9c8e-3f2a1b4c5d6e?secret=hidden-in-the-query', { headers })
+  const lines = logged().filter((line) => line.request_id === 'one-line')
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toMatchObject({ event: 'request', method: 'GET', status: 404, code: 'not_found' })
+  expect(lines[0]?.route).toBe('/api/v1/tasks/:id')
+  expect(lines[0]?.owner).toMatch(/^[0-9a-f]{12}$/)
+  expect(api.logged()).not.toContain('hidden-in-the-query')
+})
+
+test('a refused token is a line with a reason, also each time an expired one comes again', async () => {
+  const old = await api.newOwner({ exp: Math.floor(Date.now() / 1000) - 60 })
+  const before = ofKind('token_refused').length
+  for (let i = 0; i < 3; i++) await old.call('/tasks')
+  const after = ofKind('token_refused').slice(before)
+  expect(after.map(({ reason }) => reason)).toEqual(['expired', 'expired', 'expired'])
+})
+
+test('an owner who asks for many tasks that are not there is noted once', async () => {
+  const eve = await api.newOwner()
+  const before = ofKind('many_missing').length
+  for (let i = 0; i < 40; i++) await eve.call(`/tasks/${crypto.randomUUID()}`)
+  expect(ofKind('many_missing').slice(before)).toMatchObject([{ in_a_minute: 30 }])
+})
+
+test('a limit that is reached is noted once a window', async () => {
+  const eve = await api.newOwner()
+  const before = ofKind('rate_limited').length
+  for (let i = 0; i < 50; i++) await eve.call('/me')
+  expect(ofKind('rate_limited').slice(before)).toMatchObject([{ limit: 'owner' }])
+})
+
+test('the check that every suite ends with finds what does not belong', () => {
+  const line = (fields: object) =>
+    `${JSON.stringify({ level: 30, time: 1, msg: 'm', event: 'database_back', ...fields })}\n`
+  expect(faultsOfLog([line({})], new Set())).toEqual([])
+  expect(faultsOfLog([line({ token: 'x' })], new Set())).toHaveLength(1)
+  expect(faultsOfLog([line({ event: 'unheard_of' })], new Set())).toHaveLength(1)
+  expect(faultsOfLog([line({ msg: 'about a secret title' })], new Set(['a secret title']))).toHaveLength(1)
+})
