@@ -9,8 +9,8 @@ import { type DocumentedOperation, methodsByPath, operations, schemas } from './
  * The API of `startApi`, every answer of which is held against the OpenAPI document: a status, media type, header or
  * property that is not documented fails the test that met it.
  */
-export async function startDocumentedApi(environment: Record<string, string> = {}): Promise<TestApi> {
-  const api = await startApi(environment)
+export async function startDocumentedApi(...given: Parameters<typeof startApi>): Promise<TestApi> {
+  const api = await startApi(...given)
   const checked = async (path: string, call: Call, answer: Promise<Answer>) => {
     const received = await answer
     expectDocumented(call.method ?? (call.body === undefined ? 'GET' : 'POST'), path, received)
