@@ -67,16 +67,14 @@ export async function migrate(session: Session, loginRole?: string): Promise<str
 
 /**
  * The migrations that a database has not had yet; all of them when it was never migrated.
- * @throws StartError when it was migrated by a newer program, or by files that have changed since.
+ * @throws StartError when it was migrated by a newer program, or by files that have changed since, or when the
+ *   login role may not know.
  */
 export async function missingMigrations(
   session: Session,
   migrations: readonly Migration[],
 ): Promise<Migration[]> {
-  const [there] = await session.run("select to_regclass('docket.migrations') is not null as there")
-  const applied = there?.there
-    ? await session.run('select version, name, checksum from docket.migrations order by version')
-    : []
+  const applied = await appliedMigrations(session)
   for (const row of applied) {
     const known = migrations.find((migration) => migration.version === row.version)
     if (known === undefined)
@@ -91,6 +89,21 @@ export async function missingMigrations(
       )
   }
   return migrations.filter((migration) => !applied.some((row) => row.version === migration.version))
+}
+
+async function appliedMigrations(session: Session) {
+  try {
+    const [there] = await session.run("select to_regclass('docket.migrations') is not null as there")
+    if (there?.there !== true) return []
+    return await session.run('select version, name, checksum from docket.migrations order by version')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === '42501')) throw error
+    throw new StartError(
+      'The login role was given no rights yet: run docket migrate with the database owner in DATABASE_MIGRATION_URL.',
+      78,
+      error,
+    )
+  }
 }
 
 function explained(error: unknown): unknown {

@@ -7,8 +7,9 @@ export const appRole = 'docket_app'
 const oldestPostgres = 15
 
 /**
- * Lets a login role become the unprivileged role, and nothing more: since Postgres 16 without inheriting its
- * rights. Does nothing for one that already may, so a second start needs no right to grant.
+ * Lets a login role become the unprivileged role, since Postgres 16 without inheriting its rights, and see which
+ * migrations were applied; nothing more. Does nothing for one that already may, so a second start needs no right
+ * to grant.
  */
 export async function grantAppRole(session: Session, loginRole?: string): Promise<void> {
   const login = loginRole === undefined ? 'current_user' : `'${loginRole.replaceAll("'", "''")}'`
@@ -20,6 +21,12 @@ export async function grantAppRole(session: Session, loginRole?: string): Promis
         end if;
       elsif not pg_has_role(${login}, '${appRole}', 'MEMBER') then
         execute format('grant ${appRole} to %I', ${login});
+      end if;
+      if not has_schema_privilege(${login}, 'docket', 'USAGE') then
+        execute format('grant usage on schema docket to %I', ${login});
+      end if;
+      if not has_table_privilege(${login}, 'docket.migrations', 'SELECT') then
+        execute format('grant select on docket.migrations to %I', ${login});
       end if;
     end
     $$`)
