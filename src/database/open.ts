@@ -79,7 +79,8 @@ export async function openPostgresDatabase(
 
 /** @returns the names of the migrations applied now. */
 export async function migratePostgres({ url, migrationUrl }: PostgresUrls): Promise<string[]> {
-  return withSession(migrationUrl, 'DATABASE_MIGRATION_URL', async (session) => {
+  const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
+  return withSession(migrationUrl, variable, async (session) => {
     await checkVersion(session)
     return migrate(session, loginRoleOf(url))
   })

@@ -7,7 +7,7 @@ const sentences: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at its host and port: start the database, or correct them',
   ECONNRESET:
     'the connection was cut: check that a Postgres listens there and whether it wants sslmode=require',
-  ETIMEDOUT: 'its host does not answer: check the host, the port and the firewall',
+  ETIMEDOUT: 'nothing there answers as a Postgres does: check the host, the port and the firewall',
   '28P01': 'the password is wrong: copy the URL again from your provider',
   '28000': 'the login is refused: check the user, and whether sslmode=require is missing',
   '3D000': 'the database does not exist: create it, or correct the name',
