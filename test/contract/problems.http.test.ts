@@ -274,13 +274,13 @@ describe('a body that is no JSON in UTF-8', () => {
     'undefined',
     '\ufeff{"title":"x"}',
     '\0{"title":"x"}',
-    `${'['.repeat(50_000)}`,
-  ])('is 400 when it is %.40j', async (body) => {
+  ])('is 400 when it is %j', async (body) => {
     const answer = await send(body)
     expect([answer.status, answer.json().code]).toEqual([400, 'malformed_request'])
   })
 
   test('leaves the server as it was', async () => {
+    expect((await send('['.repeat(50_000))).status).toBe(400)
     expect((await send(`${'['.repeat(49_999)}${']'.repeat(49_999)}`)).status).toBeLessThan(500)
     expect((await send('{"title":"still here"}')).status).toBe(201)
   })

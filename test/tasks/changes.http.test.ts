@@ -161,14 +161,14 @@ describe('an id', () => {
     '1',
     'null',
     'undefined',
-    'x'.repeat(2000),
+    'x'.repeat(200),
     '01234567-89ab-cdef-0123-456789abcdeg',
     '0123456789abcdef0123456789abcdef',
     '%7B01234567-89ab-cdef-0123-456789abcdef%7D',
     'urn:uuid:01234567-89ab-cdef-0123-456789abcdef',
     '01234567-89ab-cdef-0123-456789abcdef%0A',
     '%EF%BC%901234567-89ab-cdef-0123-456789abcdef',
-  ])('%.60s is none: 404, and 422 for PUT', async (id) => {
+  ])('%s is none: 404, and 422 for PUT', async (id) => {
     for (const method of ['GET', 'DELETE'])
       expect((await ann.call(`/tasks/${id}`, { method })).status).toBe(404)
     expect((await send('PATCH', id, {})).status).toBe(404)
