@@ -92,8 +92,8 @@ describe('with WHERE owner_id taken out of the statement, the policies alone', (
 
 describe('with the policies opened up, the WHERE alone', () => {
   beforeAll(() =>
-    openWith(`drop policy tasks_own on docket.tasks;
-      create policy open on docket.tasks for all to docket_app using (true) with check (true)`),
+    openWith(`alter policy tasks_own on docket.tasks using (true) with check (true);
+      alter policy owners_own on docket.owners using (true) with check (true)`),
   )
   afterAll(close)
 
