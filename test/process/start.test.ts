@@ -17,6 +17,9 @@ import {
   tokenOf,
 } from '../support/process.ts'
 
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
 let dataDir: string
 let first: Docket
 beforeAll(async () => {

@@ -1,0 +1,218 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import {
+  cleanUp,
+  type Docket,
+  docket,
+  type Environment,
+  leaks,
+  listTasks,
+  newFolder,
+  type RunOptions,
+  root,
+  run,
+  secret,
+  startDocket,
+} from '../support/process.ts'
+import { freePort } from '../support/real-postgres.ts'
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let server: Docket
+let dataDir: string
+let here: Environment
+beforeAll(async () => {
+  dataDir = await newFolder()
+  server = await startDocket({ DATA_DIR: dataDir })
+  here = { DATA_DIR: dataDir, PORT: new URL(server.url).port }
+})
+afterAll(async () => {
+  expect(leaks()).toEqual([])
+  await cleanUp()
+})
+
+/** Has the command take its output for a terminal. */
+const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY=true']
+
+async function outcome(args: readonly string[], environment: Environment = {}, options: RunOptions = {}) {
+  const running = await docket(args, { ...options, environment })
+  const { code } = await running.ended
+  return { code, stdout: running.stdout(), stderr: running.stderr() }
+}
+
+describe('docket', () => {
+  test.each([[['--help']], [['-h']], [['help']], [['start', '--help']]])(
+    '%j explains itself',
+    async (args) => {
+      const { code, stdout, stderr } = await outcome(args)
+      expect([code, stderr]).toEqual([0, ''])
+      for (const word of ['start', 'migrate', 'token', 'doctor', 'openapi', '--user', 'Exit codes'])
+        expect(stdout).toContain(word)
+    },
+  )
+
+  test.each([
+    [[], /^Which command\?\n\nDocket:/],
+    [['nonsense'], /^There is no command "nonsense"\.\n\nDocket:/],
+    [['toString'], /^There is no command "toString"\./],
+    [['start', 'now'], /^There is no command "start now"\./],
+    [['--nope'], /^Unknown option '--nope'/],
+  ])('%j is wrong usage: 2, and how it is used', async (args, sentence) => {
+    const { code, stdout, stderr } = await outcome(args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(sentence)
+    expect(stderr).toContain('Usage: docket <command>')
+  })
+
+  test('openapi prints what is committed', async () => {
+    expect(await outcome(['openapi'])).toEqual({
+      code: 0,
+      stdout: await readFile(join(root, 'openapi.json'), 'utf8'),
+      stderr: '',
+    })
+  })
+
+  test('is there for npm run, and for npx in the repository', async () => {
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+    expect((await outcome(['--version'])).stdout).toBe(`${version}\n`)
+    for (const [command, ...args] of [
+      ['npm', 'run', '--silent', 'docket', '--', '--version'],
+      ['npx', 'docket', '--version'],
+    ]) {
+      const running = run(command ?? '', args, { folder: root })
+      expect(await running.ended).toEqual({ code: 0, signal: null })
+      expect(running.stdout()).toBe(`${version}\n`)
+    }
+  })
+})
+
+describe('docket token', () => {
+  const token = async (...args: string[]) => {
+    const { code, stdout } = await outcome(['token', ...args], here, { printsSecret: true })
+    expect(code).toBe(0)
+    return secret(stdout.trim())
+  }
+
+  test('prints a token the server takes; one name is one user, another name another', async () => {
+    const [demo, again, ann] = [await token(), await token(), await token('--user', 'ann')]
+    expect(await listTasks(server.url, demo)).toEqual([])
+    expect(decodeJwt(again).sub).toBe(decodeJwt(demo).sub)
+    expect(decodeJwt(ann).sub).not.toBe(decodeJwt(demo).sub)
+  })
+
+  test('without a server: one sentence, 69, and nothing is written', async () => {
+    const folder = join(await newFolder(), 'data')
+    const { code, stdout, stderr } = await outcome(['token'], {
+      DATA_DIR: folder,
+      PORT: String(await freePort()),
+    })
+    expect([code, stdout]).toEqual([69, ''])
+    expect(stderr).toMatch(/^No server answers at PORT: start it first .+\n$/)
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  test('at a server that is something else: one sentence, 69', async () => {
+    const other = createServer((_request, response) => response.end('<h1>Hello</h1>'))
+    const port = await freePort()
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve))
+    const { code, stderr } = await outcome(['token'], { DATA_DIR: await newFolder(), PORT: String(port) })
+    other.close()
+    expect(code).toBe(69)
+    expect(stderr).toMatch(/^The server at PORT gave no token: .+\n$/)
+  })
+
+  const production = {
+    NODE_ENV: 'production',
+    DATABASE_URL: 'postgresql://a:b@127.0.0.1:1/c',
+    BETTER_AUTH_URL: 'https://app.example.com',
+  }
+  test.each([
+    ['in production', production],
+    ['with a Better Auth of one’s own', { BETTER_AUTH_URL: 'http://localhost:3000' }],
+  ])('is refused %s', async (_where, environment) => {
+    const { code, stderr } = await outcome(['token'], { ...here, ...environment })
+    expect(code).toBe(78)
+    expect(stderr).toMatch(/^docket token is for the built-in issuer of development: .+\n$/)
+  })
+
+  test.each(['Ann', 'a b', '', 'a'.repeat(33)])('--user %j is wrong usage', async (name) => {
+    const { code, stderr } = await outcome(['token', '--user', name], here)
+    expect([code, stderr]).toEqual([2, '--user takes 1 to 32 small letters, digits and hyphens.\n'])
+  })
+})
+
+const Report = z.object({
+  ok: z.boolean(),
+  findings: z.array(z.object({ check: z.string(), ok: z.boolean(), detail: z.string() })),
+})
+
+describe('docket doctor', () => {
+  const faults = async (environment: Environment) => {
+    const { code, stdout, stderr } = await outcome(['doctor'], environment)
+    expect(stderr).toBe('')
+    const report = Report.parse(JSON.parse(stdout))
+    expect([code, report.ok]).toEqual(report.findings.every(({ ok }) => ok) ? [0, true] : [1, false])
+    return report.findings.filter(({ ok }) => !ok).map(({ check, detail }) => `${check}: ${detail}`)
+  }
+
+  test('finds nothing wrong beside a running server, nor before the first start, and makes nothing', async () => {
+    expect(await faults(here)).toEqual([])
+    const folder = join(await newFolder(), 'not', 'yet')
+    expect(await faults({ DATA_DIR: folder })).toEqual([])
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  test('says of every fault what to do, all in one go', async () => {
+    const file = join(await newFolder(), 'file')
+    await writeFile(file, '')
+    expect(await faults({ DATA_DIR: join(file, 'data') })).toEqual([
+      expect.stringMatching(/^data folder: DATA_DIR cannot be written: make the folder writable/),
+    ])
+    expect(await faults({ PORT: 'x', LOG_LEVEL: 'loud' })).toEqual([
+      expect.stringMatching(
+        /^settings: Docket cannot start: 2 settings are wrong[\s\S]+PORT[\s\S]+LOG_LEVEL/,
+      ),
+    ])
+    expect(
+      await faults({
+        DATABASE_URL: `postgresql://ann:${secret('Sup3r-secret-passw0rd')}@127.0.0.1:1/tasks`,
+        BETTER_AUTH_URL: server.url.replace(/\d+$/, '1'),
+      }),
+    ).toEqual([
+      expect.stringMatching(/^database: DATABASE_URL cannot be used: nothing listens at its host and port/),
+      expect.stringMatching(/^key set: Nothing answered\. Check that the address is right/),
+    ])
+    // A page where the key set should be, and a set of keys at the right place.
+    expect(
+      await faults({ ...here, AUTH_JWKS_URL: `${server.url}/docs`, AUTH_ISSUER: 'x', AUTH_AUDIENCE: 'x' }),
+    ).toEqual([expect.stringMatching(/^key set: The answer is not JSON/)])
+    expect(await faults({ ...here, BETTER_AUTH_URL: server.url })).toEqual([])
+  })
+
+  test('reads as a list on a terminal', async () => {
+    const { stdout } = await outcome(['doctor'], here, { nodeFlags: onTerminal })
+    expect(stdout).toMatch(
+      /^✓ settings +development, port \d+\n✓ data folder +.+\n✓ database +.+\n✓ keys +.+\n$/,
+    )
+  })
+})
+
+test('on a terminal the log is one readable line for each event', async () => {
+  const folder = await newFolder()
+  const shown = await docket(['start'], {
+    environment: { PORT: '0', DATA_DIR: folder, NO_COLOR: '1' },
+    nodeFlags: onTerminal,
+  })
+  const [, url] = await shown.says(/Docket is listening at (\S+)/)
+  await fetch(`${url}/livez`)
+  await shown.says(/^\[\d\d:\d\d:\d\d\] INFO: GET \/livez 200 in [\d.]+ ms \{"request_id":"[^"]+"\}\n/m)
+  shown.kill('SIGTERM')
+  await shown.ended
+  expect(shown.stdout()).toMatch(/INFO: draining \{"signal":"SIGTERM"\}\n\[.+\] INFO: stopped\n$/)
+})
