@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { causeOf, record } from '../events.ts'
 import { Connection } from './connection.ts'
 import { databaseUnavailable, endsEveryConnection } from './failures.ts'
 import type { Row } from './statement.ts'
@@ -163,7 +164,7 @@ export class Lanes {
       (connection) => {
         this.#opening = undefined
         this.#open.add(connection)
-        if (this.#lost) this.#log.info({ event: 'database_back' }, 'database is back')
+        if (this.#lost) record(this.#log, 'info', 'database_back', {})
         this.#lost = false
         this.#failedAt = undefined
         this.#serveWaiting()
@@ -173,7 +174,7 @@ export class Lanes {
         this.#failedAt = performance.now()
         // No further connection to be had is no loss: those there are go on serving.
         if (this.#open.size > 0) return
-        if (!this.#lost) this.#log.error({ event: 'database_lost', err: error }, 'database is out of reach')
+        if (!this.#lost) record(this.#log, 'error', 'database_lost', { cause: causeOf(error) })
         this.#lost = true
         for (const job of this.#waiting.takeOlderThan(Infinity)) job.reject(databaseUnavailable(error))
       },
