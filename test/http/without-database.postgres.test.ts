@@ -56,7 +56,7 @@ describe('while something is wrong inside the database', () => {
           .trim()
           .split('\n')
           .findLast((each) => each.includes('wrong-inside')) ?? ''
-      expect(JSON.parse(line)).toMatchObject({ status: 500, level: 50, err: { code: '42501' } })
+      expect(JSON.parse(line)).toMatchObject({ status: 500, level: 50, cause: { code: '42501' } })
     },
   )
 })
