@@ -18,8 +18,8 @@ import { unmatched } from './http/paths.ts'
 import { problem } from './http/problem.ts'
 import { addProblemPages } from './http/problem-pages.ts'
 import { rateLimit } from './http/rate-limit.ts'
+import { readableHead } from './http/request-head.ts'
 import { requestLog } from './http/request-log.ts'
-import { readableTarget } from './http/request-target.ts'
 import { respondJson } from './http/respond.ts'
 import { addTasks } from './tasks/routes.ts'
 
@@ -27,6 +27,8 @@ export type Parts = {
   database: Database
   tokens: AccessTokens
   log: Logger
+  /** Callers come over HTTPS, and are told to keep to it. */
+  production: boolean
   corsOrigins: readonly string[]
   /** Requests a minute; 0 is off. */
   limits: { perOwner: number; perAddress: number; trustedProxies: readonly string[] }
@@ -40,6 +42,7 @@ export function createApp({
   database,
   tokens,
   log,
+  production,
   corsOrigins,
   limits,
   readiness,
@@ -47,9 +50,10 @@ export function createApp({
 }: Parts): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false })
 
-  app.use(requestLog(log))
-  app.use(readableTarget)
+  app.use(requestLog(log, production))
+  // First, so that a page of an allowed origin can read whatever is refused after it.
   app.use('/api/*', cors(corsOrigins))
+  app.use(readableHead)
   app.options('*', (c) => unmatched(app)(c))
   app.use(
     '/api/v1/*',

@@ -96,6 +96,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       database,
       tokens,
       log,
+      production: config.production,
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies },
       readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),

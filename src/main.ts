@@ -4,7 +4,7 @@ import { compileWasmOnce } from './cli/quick-start.ts'
 import { loadConfig } from './config.ts'
 import { AppError } from './errors.ts'
 import { causeOf, record } from './events.ts'
-import { problemBody } from './http/problem.ts'
+import { problemUnseen } from './http/problem.ts'
 import { type Listening, listen } from './http/server.ts'
 import { configuredDatabase, type TodoApi, wire } from './index.ts'
 import { createLog } from './log.ts'
@@ -36,7 +36,8 @@ export async function start(environment: Record<string, string | undefined>): Pr
   const listening = await listen({
     host: config.host,
     port: config.port,
-    fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(),
+    production: config.production,
+    fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(config.production),
   })
   const origin = originOf(config.host, listening.port)
   const onFirstStart = () => {
@@ -100,16 +101,12 @@ function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
 }
 
 /** What is answered between listening and being ready. */
-function notYet(): Response {
-  const error = new AppError('unavailable', 'The server is starting; try again in a moment.')
-  return new Response(problemBody(error, crypto.randomUUID()), {
-    status: 503,
-    headers: {
-      'content-type': 'application/problem+json',
-      'cache-control': 'no-store',
-      'retry-after': '1',
-    },
+function notYet(production: boolean): Response {
+  const error = new AppError('unavailable', 'The server is starting; try again in a moment.', {
+    retryAfterSeconds: 1,
   })
+  const { body, ...head } = problemUnseen(error, production)
+  return new Response(body, head)
 }
 
 function originOf(host: string, port: number): string {

@@ -1,19 +1,24 @@
 import { AppError } from '../errors.ts'
 import type { Context } from './context.ts'
+import { parseJson } from './json.ts'
 
 /** Longest request body, in bytes as they arrive. */
 export const bodyLimitBytes = 100_000
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const jsonType = /^application\/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;\s*charset="?utf-8"?\s*)?$/i
+const jsonType = /^application\/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i
 
 /**
- * The body as the JSON value it is (RFC 8259), counted while it arrives.
+ * The body as the JSON value it is, counted while it arrives.
  *
- * @throws AppError `unsupported_media_type`, `payload_too_large`, or `malformed_request` for invalid UTF-8 or JSON.
+ * @throws AppError `unsupported_media_type`, `payload_too_large`, or `malformed_request` for a body that ends early,
+ * is no UTF-8, starts with a byte order mark, or is not what `parseJson` takes.
  */
 export async function readJson(c: Context): Promise<unknown> {
-  if (!jsonType.test(c.req.header('content-type') ?? ''))
+  const type = c.req.header('content-type') ?? ''
+  // No type that we take has a comma: it is where several headers were joined.
+  if (type.includes(',')) throw new AppError('malformed_request', 'Send exactly one Content-Type header.')
+  if (!jsonType.test(type))
     throw new AppError(
       'unsupported_media_type',
       'Send the body as JSON in UTF-8, with Content-Type: application/json.',
@@ -21,12 +26,13 @@ export async function readJson(c: Context): Promise<unknown> {
   const coding = c.req.header('content-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity')
     throw new AppError('unsupported_media_type', 'Send the body without a content coding.')
-  const text = decode(await readBytes(c))
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new AppError('malformed_request', 'The body is not valid JSON.')
-  }
+  return parseJson(decode(await readBytes(c).catch(endedEarly)))
+}
+
+/** The connection was lost, or what came is no body as announced: nothing of ours went wrong. */
+function endedEarly(error: unknown): never {
+  if (error instanceof AppError) throw error
+  throw new AppError('malformed_request', 'The body ended before it was complete.', { cause: error })
 }
 
 function decode(bytes: Uint8Array): string {
@@ -57,7 +63,5 @@ async function readBytes(c: Context): Promise<Uint8Array> {
 }
 
 function tooLarge(): AppError {
-  return new AppError('payload_too_large', 'The body is over 100 kB; send a smaller one.', {
-    headers: { connection: 'close' },
-  })
+  return new AppError('payload_too_large', 'The body is over 100 kB; send a smaller one.')
 }

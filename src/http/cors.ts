@@ -7,13 +7,13 @@ const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const requestHeaders = 'Authorization, Content-Type, X-Request-Id'
 
 /**
- * Cross-origin reads for exactly the configured origins. `null` is never one of them. `Vary: Origin` stands on
- * every answer, also to callers without an origin, so that no cache mixes them. https://fetch.spec.whatwg.org/#http-cors-protocol
+ * Cross-origin reads for exactly the configured origins, and no others, `null` among them; never with cookies, never
+ * from a public site into a private network. Every response says `Vary: Origin`, so that no cache mixes them.
+ * https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export function cors(origins: readonly string[]): MiddlewareHandler<Env> {
   const allowed = new Set(origins)
   return async (c, next) => {
-    c.var.headers.vary = 'Origin'
     const origin = c.req.header('origin')
     if (origin === undefined || !allowed.has(origin)) return next()
     c.var.headers['access-control-allow-origin'] = origin

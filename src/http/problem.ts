@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { Context } from './context.ts'
-import { respond } from './respond.ts'
+import { everyResponse, respond } from './respond.ts'
 
 type Kind = { readonly status: number; readonly title: string; readonly when: string }
 
@@ -128,7 +129,21 @@ export function problem(c: Context, error: unknown): Response {
   })
 }
 
-export function problemBody(error: AppError, requestId: string): string {
+/** The answer to what no app gets to see: under an id of ours, with the headers of every response. */
+export function problemUnseen(error: AppError, production: boolean) {
+  const requestId = randomUUID()
+  return {
+    status: problemKinds[error.code].status,
+    headers: {
+      ...everyResponse(requestId, production),
+      'content-type': 'application/problem+json',
+      ...problemHeaders(error),
+    },
+    body: problemBody(error, requestId),
+  }
+}
+
+function problemBody(error: AppError, requestId: string): string {
   const { status, title } = problemKinds[error.code]
   const { code, detail, errors } = error
   return JSON.stringify({

@@ -15,7 +15,7 @@ const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
  * Gives the request its id (the caller's when it is harmless) and the headers of every response, and writes one
  * line when it is done: id, method, route, status, duration, hash of the owner. No path, token, query or body.
  */
-export function requestLog(log: Logger): MiddlewareHandler<Env> {
+export function requestLog(log: Logger, production: boolean): MiddlewareHandler<Env> {
   const watchMissing = missingWatch(log)
   return async (c, next) => {
     const started = performance.now()
@@ -23,7 +23,7 @@ export function requestLog(log: Logger): MiddlewareHandler<Env> {
     const requestId = theirs !== undefined && harmless.test(theirs) ? theirs : randomUUID()
     c.set('requestId', requestId)
     c.set('log', log)
-    c.set('headers', everyResponse(requestId))
+    c.set('headers', everyResponse(requestId, production))
     await next()
     const status = c.res.status
     record(log, levelOf(status), 'request', entry(c, status, performance.now() - started))

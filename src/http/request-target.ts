@@ -1,26 +1,30 @@
-import type { MiddlewareHandler } from 'hono'
-import { AppError } from '../errors.ts'
-import type { Env } from './context.ts'
+/** What a path may not hold encoded, because some readers decode it before they look: NUL, dot, slash, backslash. */
+const hidden = /%(?:00|2e|2f|5c)/i
+
+const dotSegment = /\/\.{1,2}(?:\/|$)/
+
+/** Why a request target is refused, by the name of the reason in the log. */
+export type TargetFault = 'target_form' | 'target_encoding' | 'target_hidden' | 'target_dots'
 
 /**
- * Refuses what two readers could read differently: percent-encoding that is broken or is no UTF-8, encoded NUL, slash, dot
- * segment or backslash. What passes is the same path to the router, to authentication and to the log.
- *
- * @throws AppError `malformed_request`.
+ * What two readers could read differently in a request target (RFC 9112, section 3.2): any form but a path, a
+ * fragment, percent-encoding that is broken or no UTF-8, hidden separators, dot segments. Undefined when there is
+ * nothing; then the path is the same to the router, to authentication and to whatever stands in front.
  */
-export const readableTarget: MiddlewareHandler<Env> = async (c, next) => {
-  const target = c.env?.incoming?.url ?? c.req.url
-  if (target.includes('%') && !readable(target))
-    throw new AppError('malformed_request', 'The percent-encoding of the URL is not valid.')
-  await next()
+export function targetFault(target: string): TargetFault | undefined {
+  if (!target.startsWith('/') || target.includes('#')) return 'target_form'
+  const encoded = target.includes('%')
+  if (encoded && !isDecodable(target)) return 'target_encoding'
+  const [path = ''] = target.split('?', 1)
+  if (encoded && hidden.test(path)) return 'target_hidden'
+  return dotSegment.test(path) ? 'target_dots' : undefined
 }
 
-function readable(target: string): boolean {
+function isDecodable(target: string): boolean {
   try {
     decodeURIComponent(target)
+    return true
   } catch {
     return false
   }
-  const [path = ''] = target.split('?', 1)
-  return !/%(?:00|2e|2f|5c)/i.test(path)
 }

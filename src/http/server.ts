@@ -1,22 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server, STATUS_CODES } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { AppError, StartError } from '../errors.ts'
-import { problemBody, problemKinds } from './problem.ts'
-import { everyResponse } from './respond.ts'
-
-/** Time-outs and sizes of the wire. Node looks at the first two only every `connectionsCheckingInterval`. */
-const wire = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 65_000,
-  maxHeaderSize: 16_384,
-  // A request without Host is refused below instead, with a body.
-  requireHostHeader: false,
-} as const
+import { problemUnseen } from './problem.ts'
+import { refusals } from './unreadable.ts'
+import { type WireLimits, wireLimits } from './wire-limits.ts'
 
 export type Listening = {
   readonly port: number
@@ -26,32 +15,52 @@ export type Listening = {
 
 export type Fetch = (request: Request, bindings: Partial<HttpBindings>) => Response | Promise<Response>
 
+type Options = {
+  host: string
+  port: number
+  fetch: Fetch
+  production?: boolean
+  /** Where they differ from the usual ones. */
+  limits?: Partial<WireLimits>
+}
+
 /**
- * Serves `fetch` over HTTP/1.1.
+ * Serves `fetch` over HTTP/1.1, within the limits of docs/WIRE.md: whatever comes, in whatever pace, is answered in
+ * problem JSON or hung up on, and ends.
+ *
  * @throws StartError when the address cannot be listened at.
  */
-export async function listen(options: { host: string; port: number; fetch: Fetch }): Promise<Listening> {
-  const errorHandler = (error: unknown) => {
-    const unreadable = error instanceof Error && error.name === 'RequestError'
-    const { body, ...head } = refusal(
-      unreadable
-        ? new AppError('malformed_request', 'The request target or the Host header cannot be read.')
-        : new AppError('internal', 'Something went wrong on our side.'),
-    )
-    return new Response(body, head)
-  }
+export async function listen(options: Options): Promise<Listening> {
+  const limits = { ...wireLimits, ...options.limits }
+  const production = options.production ?? false
+  const { expect, refuse, refuseTunnel } = refusals(production, limits.lingerMs)
   const listener = getRequestListener(
     (request, bindings) => options.fetch(request, bindings as HttpBindings),
     {
-      errorHandler,
+      // HTTP/1.0 need not name a host, and no answer depends on it.
+      hostname: 'localhost',
+      errorHandler: (error) => {
+        const { body, ...head } = problemUnseen(unserved(error), production)
+        return new Response(body, head)
+      },
     },
   )
-  const server = createServer(wire, (request, response) => {
+  const server = createServer(nodeOptions(limits), (request, response) => {
     if (!server.listening) response.setHeader('connection', 'close')
+    expect(response)
     return listener(request, response)
   })
-  server.maxHeadersCount = 100
-  server.on('clientError', answerUnreadable)
+  // Node drops what goes beyond in silence, or not, by version: one more gets through to be refused.
+  server.maxHeadersCount = limits.headers + 1
+  server.timeout = limits.silenceMs
+  server.on('clientError', (error, socket) => {
+    if (socket instanceof Socket) refuse(error, socket)
+  })
+  server.on('connect', (_request, socket) => {
+    if (socket instanceof Socket) refuseTunnel(socket)
+  })
+  // An expectation that is not known may be ignored (RFC 9110, section 10.1.1); Node would answer 417 without a body.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.listen(options.port, options.host)
   try {
     await once(server, 'listening')
@@ -59,6 +68,27 @@ export async function listen(options: { host: string; port: number; fetch: Fetch
     throw notListening(error, options)
   }
   return { port: (server.address() as AddressInfo).port, close: (drainMs) => drain(server, drainMs) }
+}
+
+function nodeOptions(limits: WireLimits) {
+  return {
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.checkEveryMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    maxHeaderSize: limits.headerBytes,
+    // A request without Host is refused by the app instead, with a body.
+    requireHostHeader: false,
+  }
+}
+
+/** What kept a request from the app: a target or Host that makes no URL, or a defect. */
+function unserved(error: unknown): AppError {
+  return error instanceof Error && error.name === 'RequestError'
+    ? new AppError('malformed_request', 'The request target or the Host header cannot be read.', {
+        headers: { connection: 'close' },
+      })
+    : new AppError('internal', 'Something went wrong on our side.')
 }
 
 async function drain(server: Server, drainMs: number): Promise<void> {
@@ -70,38 +100,6 @@ async function drain(server: Server, drainMs: number): Promise<void> {
   await closed
   clearInterval(idle)
   clearTimeout(cut)
-}
-
-/** What Node's parser could not read never reaches the app: the answer is written on the socket itself. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const detail =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? 'The headers are too large.'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? 'The request took too long to arrive.'
-        : 'The request is not valid HTTP/1.1.'
-  const { status, headers, body } = refusal(new AppError('malformed_request', detail))
-  const head = Object.entries({
-    ...headers,
-    'content-length': String(Buffer.byteLength(body)),
-    connection: 'close',
-  })
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    ...head.map(([name, value]) => `${name}: ${value}`),
-  ]
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
-}
-
-/** The whole answer to what the app never got to see, under an id of ours and with the headers of every response. */
-function refusal(error: AppError) {
-  const requestId = randomUUID()
-  return {
-    status: problemKinds[error.code].status,
-    headers: { 'content-type': 'application/problem+json', ...everyResponse(requestId) },
-    body: problemBody(error, requestId),
-  }
 }
 
 function notListening(error: unknown, { host, port }: { host: string; port: number }): StartError {

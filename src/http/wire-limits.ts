@@ -1,0 +1,30 @@
+/** What a connection may take: times in milliseconds, sizes in bytes. */
+export type WireLimits = {
+  /** For a request line and headers to arrive, counted from the connection's first moment. */
+  readonly headersMs: number
+  /** For a whole request to arrive, body included. */
+  readonly requestMs: number
+  /** How often the two above are looked at. */
+  readonly checkEveryMs: number
+  /** How long a kept connection may wait for its next request; above what balancers use, so that they hang up first. */
+  readonly keepAliveMs: number
+  /** How long nothing may move in either direction while there is something to move: cuts readers that do not read. */
+  readonly silenceMs: number
+  /** How long a connection that was told off stays to read why. */
+  readonly lingerMs: number
+  /** Of request line and headers together. */
+  readonly headerBytes: number
+  /** Headers of a request. */
+  readonly headers: number
+}
+
+export const wireLimits: WireLimits = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  checkEveryMs: 1_000,
+  keepAliveMs: 65_000,
+  silenceMs: 30_000,
+  lingerMs: 500,
+  headerBytes: 16_384,
+  headers: 100,
+}
