@@ -21,14 +21,14 @@ export function banner(origin: string, config: Config): string {
   return lines.join('\n')
 }
 
-/** Sign up, trade the session for a JWT, create a task: needs nothing but a POSIX shell, curl and sed. */
+/** Sign up, trade the session for a JWT, create a task: needs nothing but a POSIX shell and curl. A new address each time, so it can be pasted again. */
 function firstRequest(origin: string): string[] {
   return [
     '  Sign up, get a token, create a task (paste all of it):',
     '',
     `API=${origin}`,
     `SESSION=$(curl -s $API/api/auth/sign-up/email -H 'Content-Type: application/json' \\`,
-    `  -d '{"name":"Ann","email":"ann-'$(date +%s)'@example.com","password":"correct horse"}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
+    `  -d '{"name":"Ann","email":"ann-'$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')'@example.com","password":"correct horse"}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
     `TOKEN=$(curl -s $API/api/auth/token -H "Authorization: Bearer $SESSION" | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
     `curl -i $API/api/v1/tasks -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"title":"Buy milk"}'`,
   ]

@@ -204,9 +204,10 @@ describe('docket doctor', () => {
 })
 
 test('on a terminal the log is one readable line for each event', async () => {
-  const folder = await newFolder()
+  server.kill('SIGTERM')
+  await server.ended
   const shown = await docket(['start'], {
-    environment: { PORT: '0', DATA_DIR: folder, NO_COLOR: '1' },
+    environment: { PORT: '0', DATA_DIR: dataDir, NO_COLOR: '1' },
     nodeFlags: onTerminal,
   })
   const [, url] = await shown.says(/Docket is listening at (\S+)/)

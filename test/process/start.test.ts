@@ -43,18 +43,20 @@ test('the first start makes the folder, says where everything is, and logs JSON 
   )
 })
 
-test('the banner’s block, pasted into a shell as it is, and pasted again, creates a task each time', async () => {
+test('the banner’s block, pasted into a shell as it is, creates a task; pasted again, another', async () => {
   const block = /^API=[\s\S]+/m.exec(first.stderr())?.[0] ?? ''
-  const tasks: unknown[] = []
-  for (let pasted = 1; pasted <= 2; pasted++) {
-    const shell = run('sh', ['-c', block], { folder: root })
-    expect(await shell.ended).toEqual({ code: 0, signal: null })
-    const [head = '', body = ''] = shell.stdout().split('\r\n\r\n')
-    expect(head).toMatch(/^HTTP\/1\.1 201 /)
-    expect(JSON.parse(body)).toMatchObject({ title: 'Buy milk', status: 'Todo' })
-    tasks.push(JSON.parse(body).id)
-  }
-  expect(new Set(tasks).size).toBe(2)
+  // At the same moment, which is the most that pasting again can ask for.
+  const shells = [1, 2, 3].map(() => run('sh', ['-c', block], { folder: root }))
+  const ids = await Promise.all(
+    shells.map(async (shell) => {
+      expect(await shell.ended).toEqual({ code: 0, signal: null })
+      const [head = '', body = ''] = shell.stdout().split('\r\n\r\n')
+      expect(head).toMatch(/^HTTP\/1\.1 201 /)
+      expect(JSON.parse(body)).toMatchObject({ title: 'Buy milk', status: 'Todo' })
+      return JSON.parse(body).id
+    }),
+  )
+  expect(new Set(ids).size).toBe(3)
 })
 
 test('a second process on the same folder is refused in one sentence, by every path; the first is unharmed', async () => {
@@ -95,7 +97,7 @@ test('what was acknowledged survives SIGKILL and SIGTERM, and the folder is free
 test('a first start that is killed at any of its steps leaves a folder that the next start opens', async () => {
   const folder = await newFolder()
   // While it is made, and when it is whole but not migrated.
-  for (const step of ['postgres.unfinished/PG_VERSION', 'postgres.unfinished/base', 'postgres']) {
+  for (const step of ['postgres.unfinished/base', 'postgres']) {
     const killed = await docket(['start'], { environment: { PORT: '0', DATA_DIR: folder } })
     await killed.says(/Making the embedded database/)
     await vi.waitUntil(() => existsSync(join(folder, step)), { timeout: 20_000, interval: 2 })
@@ -104,7 +106,7 @@ test('a first start that is killed at any of its steps leaves a folder that the 
     expect(existsSync(join(folder, 'postgres'))).toBe(step === 'postgres')
   }
   const next = await startDocket({ DATA_DIR: folder })
-  await createTask(next.url, await tokenOf(next.url, 'ann'), 'after three kills')
+  await createTask(next.url, await tokenOf(next.url, 'ann'), 'after two kills')
   next.kill('SIGKILL')
   await next.ended
 })
