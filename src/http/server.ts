@@ -13,7 +13,7 @@ export type Listening = {
   close(drainMs: number): Promise<void>
 }
 
-export type Fetch = (request: Request, bindings: Partial<HttpBindings>) => Response | Promise<Response>
+export type Fetch = (request: Request, bindings?: Partial<HttpBindings>) => Response | Promise<Response>
 
 type Options = {
   host: string
