@@ -15,7 +15,7 @@ const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
  * Gives the request its id (the caller's when it is harmless) and the headers of every response, and writes one
  * line when it is done: id, method, route, status, duration, hash of the owner. No path, token, query or body.
  */
-export function requestLog(log: Logger, production: boolean): MiddlewareHandler<Env> {
+export function requestLog(log: Logger, production = false): MiddlewareHandler<Env> {
   const watchMissing = missingWatch(log)
   return async (c, next) => {
     const started = performance.now()
@@ -49,10 +49,11 @@ function levelOf(status: number): 'info' | 'warn' | 'error' {
 }
 
 function entry(c: Context, status: number, durationMs: number) {
-  const { principal, failure, requestId } = c.var
+  const principal = c.get('principal')
+  const failure = c.get('failure')
   const known = failure instanceof AppError ? failure : undefined
   return {
-    request_id: requestId,
+    request_id: c.get('requestId'),
     method: c.req.method,
     route: routePath(c, -1),
     status,

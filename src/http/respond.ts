@@ -26,7 +26,8 @@ export function respond(
   body: string | null,
   headers?: Readonly<Record<string, string>>,
 ): Response {
-  return new Response(body, { status, headers: { ...c.var.headers, ...headers } })
+  // `c.var` would copy everything that is set, each time it is looked at; `c.get` does not.
+  return new Response(body, { status, headers: { ...c.get('headers'), ...headers } })
 }
 
 const json = { 'content-type': 'application/json' } as const
