@@ -39,10 +39,11 @@ export const writeAtGate = defineStatement<Word, string | null>({
   result: text,
 })
 
-export const sleep = defineStatement<Record<never, never>, string | null>({
-  name: 'sleep',
-  kind: 'read',
-  query: raw(sql`select pg_sleep(600)::text where ${owner}::text is not null`),
+/** Takes as many seconds as the word says. */
+export const nap = defineStatement<Word, string | null>({
+  name: 'nap',
+  kind: 'write',
+  query: raw(sql`select pg_sleep(${word}::float8)::text where ${owner}::text is not null`),
   result: text,
 })
 
@@ -54,7 +55,7 @@ export const everyColumn = defineStatement<Record<never, never>, number>({
   result: (row) => row?.length ?? 0,
 })
 
-const statements = [echo, readAtGate, writeAtGate, sleep, everyColumn]
+const statements = [echo, readAtGate, writeAtGate, nap, everyColumn]
 
 /** A database behind a proxy, and a gate that statements wait at inside Postgres while it is shut. */
 export type Gated = AsyncDisposable & {

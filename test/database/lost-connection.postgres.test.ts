@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { echo, everyColumn, openGated, outcome, readAtGate, sleep, until, writeAtGate } from './gate.ts'
+import { echo, everyColumn, nap, openGated, outcome, readAtGate, until, writeAtGate } from './gate.ts'
 
 const rows = 'select title from docket.tasks'
 
@@ -13,6 +13,13 @@ test('a stuck connection is given up: writes fail and are not sent again, reads 
   expect(await Promise.all(reads)).toEqual(['1', '2', '3'])
   expect(await gated.admin(rows)).toEqual([])
   expect(await database.asOwner('ann', writeAtGate, { word: 'again' })).toBe('again')
+})
+
+test('a connection that is never without work but gets on with it is not taken for a stuck one', async () => {
+  await using gated = await openGated({ connections: 1, batchMs: 700 })
+  const naps = Array.from({ length: 20 }, () => outcome(gated.database.asOwner('ann', nap, { word: '0.1' })))
+  expect(new Set(await Promise.all(naps))).toEqual(new Set(['']))
+  expect(gated.proxy.accepted()).toBe(1)
 })
 
 test('a write whose answer is lost was done once and is not sent again', async () => {
@@ -68,7 +75,7 @@ test('a read whose connection is lost each time is given up after three', async 
 
 test('a statement that runs too long is ended by Postgres', async () => {
   await using gated = await openGated({ connections: 1, statementTimeoutMs: 400 })
-  expect(await outcome(gated.database.asOwner('ann', sleep, {}))).toBe('unavailable 57014')
+  expect(await outcome(gated.database.asOwner('ann', nap, { word: '600' }))).toBe('unavailable 57014')
   expect(await gated.database.asOwner('ann', echo, { word: 'next' })).toBe('next')
   expect(gated.proxy.accepted()).toBe(1)
 })

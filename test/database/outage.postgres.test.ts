@@ -57,6 +57,20 @@ test.each(['read', 'write'])(
   },
 )
 
+test('however many attempts to come back fail, the log says once that it is lost and once that it is back', async () => {
+  const [lost, back] = [linesOf('database_lost').length, linesOf('database_back').length]
+  proxy.turnAway()
+  const tried = proxy.accepted()
+  await until(async () => {
+    expect((await ann.call('/tasks')).status).toBe(503)
+    return proxy.accepted() >= tried + 3
+  })
+  await proxy.resume()
+  await until(async () => (await api.call('/readyz')).status === 200)
+  expect(linesOf('database_lost')).toHaveLength(lost + 1)
+  expect(linesOf('database_back')).toHaveLength(back + 1)
+})
+
 test('what the log says of it names neither password nor address', () => {
   const { password, host } = new URL(proxy.url)
   const [line = ''] = linesOf('database_lost')

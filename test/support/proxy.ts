@@ -22,6 +22,8 @@ export type TcpProxy = {
   cut(): void
   /** Keeps the connections there are and takes no new ones. */
   refuseNew(): void
+  /** Ends every connection, and each new one as soon as it is accepted. */
+  turnAway(): void
   /** Ends every connection and takes no new ones: nothing listens. */
   refuse(): Promise<void>
   /** Passes nothing on for the connections there are, and keeps them; `answers` holds only what the server says. */
@@ -39,9 +41,11 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
   let delayMs = 0
   let flights = 0
   let accepted = 0
+  let turningAway = false
 
   const server = createServer((client) => {
     accepted++
+    if (turningAway) return void client.destroy()
     const upstream = connect(Number(target.port || 5432), target.hostname)
     let heard = true
     const change = rewrite === undefined ? (bytes: Buffer) => bytes : messagesOf(rewrite())
@@ -105,6 +109,10 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
     },
     cut,
     refuseNew,
+    turnAway: () => {
+      turningAway = true
+      cut()
+    },
     refuse,
     hang: (what = 'everything') => {
       for (const { requests, answers } of gates) {
@@ -113,6 +121,7 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
       }
     },
     resume: async () => {
+      turningAway = false
       for (const { requests, answers } of gates) {
         requests.open()
         answers.open()
