@@ -3,47 +3,18 @@ import { base64url, craft, goodClaims, hmac, keyOfSet, type Signer } from './sig
 
 const types = [
   ...['at+jwt', 'application/at+jwt', 'application/jwt', 'jwt', 'Jwt', 'JWT ', ' JWT', 'JOSE', 'JWE', ''],
-  ...[
-    'better-auth.session-cache+jwt',
-    'dpop+jwt',
-    'logout+jwt',
-    'secevent+jwt',
-    'id+jwt',
-    'JWS',
-    'JWT\u0000',
-  ],
-  ...[null, 0, 1, true, [], ['JWT'], {}],
+  ...['better-auth.session-cache+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'id+jwt', 'JWS'],
+  ...['JWT\u0000', null, 0, 1, true, [], ['JWT'], {}],
 ]
 
 const printableKeyIds = [
   ...['../../../../../../dev/null', '/dev/null', 'file:///dev/null', "' OR '1'='1", "x' UNION SELECT 'k'--"],
-  ...[
-    'key; sleep 1',
-    '$(id)',
-    '`id`',
-    '| id',
-    '%2e%2e%2f',
-    '{{7*7}}',
-    '__proto__',
-    'constructor',
-    'toString',
-  ],
-  ...['hasOwnProperty', 'EdDSA', 'none', '*', '0', '-1', ' ', '"', '\\', 'x'.repeat(128)],
+  ...['key; sleep 1', '$(id)', '`id`', '| id', '%2e%2e%2f', '{{7*7}}', '__proto__', 'constructor'],
+  ...['toString', 'hasOwnProperty', 'EdDSA', 'none', '*', '0', '-1', ' ', '"', '\\', 'x'.repeat(128)],
 ]
 const malformedKeyIds = [
-  ...[
-    '',
-    'x'.repeat(129),
-    'x'.repeat(4000),
-    'a\nb',
-    'a\r\nX-Evil: 1',
-    'a\u0000b',
-    'é',
-    '😀',
-    '\ud800',
-    '\u202e',
-  ],
-  ...[null, 0, 7, true, [], ['k'], {}, { kid: 'k' }],
+  ...['', 'x'.repeat(129), 'x'.repeat(4000), 'a\nb', 'a\r\nX-Evil: 1', 'a\u0000b', 'é', '😀', '\ud800'],
+  ...['\u202e', null, 0, 7, true, [], ['k'], {}, { kid: 'k' }],
 ]
 
 /**

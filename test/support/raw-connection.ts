@@ -11,6 +11,8 @@ export type RawAnswer = Answer & {
 export type RawConnection = {
   /** Sends one request and reads its answer, which has to declare its length. A new connection when the last was closed. */
   exchange(request: string): Promise<RawAnswer>
+  /** Sends all of them before any answer is read (RFC 9112, section 9.3.2), each of which has to keep the connection. */
+  pipeline(requests: readonly string[]): Promise<RawAnswer[]>
   /** Connections made so far. */
   readonly opened: () => number
   close(): void
@@ -35,25 +37,32 @@ export function openRawConnection(url: string): RawConnection {
     exchange: async (request) => {
       line ??= await open()
       line.socket.write(Buffer.from(request, 'latin1'))
-      const answer = await readAnswer(line)
+      const answer = await readAnswer(line, request.startsWith('HEAD '))
       if (answer.headers.get('connection') === 'close') {
         line.socket.destroy()
         line = undefined
       }
       return answer
     },
+    pipeline: async (requests) => {
+      line ??= await open()
+      line.socket.write(Buffer.from(requests.join(''), 'latin1'))
+      const answers: RawAnswer[] = []
+      while (answers.length < requests.length) answers.push(await readAnswer(line))
+      return answers
+    },
     opened: () => opened,
     close: () => line?.socket.destroy(),
   }
 }
 
-async function readAnswer(line: Line): Promise<RawAnswer> {
+async function readAnswer(line: Line, bodiless = false): Promise<RawAnswer> {
   const endOfHead = () => line.received.indexOf('\r\n\r\n')
   while (endOfHead() < 0) await more(line)
   const end = endOfHead()
   const [statusLine = '', ...lines] = line.received.toString('latin1', 0, end).split('\r\n')
   const headers = new Headers(lines.map((each): [string, string] => splitOnce(each)))
-  const length = end + 4 + Number(headers.get('content-length') ?? 0)
+  const length = end + 4 + (bodiless ? 0 : Number(headers.get('content-length') ?? 0))
   while (line.received.length < length) await more(line)
   const raw = line.received.toString('utf8', 0, length)
   const text = line.received.toString('utf8', end + 4, length)

@@ -51,6 +51,8 @@ export type PostgresServer = {
   readonly url: string
   readonly port: number
   readonly folder: string
+  /** What the server logged so far. */
+  readonly logged: () => string
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -84,6 +86,7 @@ export async function startPostgres(flags: readonly string[] = []): Promise<Post
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     port,
     folder,
+    logged: () => log.join(''),
     start: () => server.start(),
     stop: async () => {
       await server.stop()
