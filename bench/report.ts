@@ -67,6 +67,7 @@ function row(figures: Figures): string[] {
 
 function told(spread: Spread | undefined, text: (value: number) => string): string {
   if (spread === undefined) return '–'
+  if (spread.least === spread.most) return text(spread.median)
   return `${text(spread.median)} (${text(spread.least)} to ${text(spread.most)})`
 }
 
