@@ -1,5 +1,4 @@
 import pg from 'pg'
-import { enter } from '../src/database/owner-batch.ts'
 import { createTask, getTask, listTasks } from '../src/tasks/statements.ts'
 import type { Operation } from './contender.ts'
 
@@ -69,17 +68,6 @@ const fillSql = `
 export async function fill(url: string): Promise<void> {
   await withClient(url, async (client) => {
     for (const sql of [fillSql, 'vacuum analyze docket.tasks', 'checkpoint']) await client.query(sql)
-  })
-}
-
-/** The JSON text that Postgres answers to a read, by the statements themselves and without any API. */
-export async function answerOf(url: string, operation: 'list' | 'get', owner: number): Promise<unknown> {
-  const { text, values } = statementOf(operation, ownerName(owner), taskId(owner, 0))
-  return withClient(url, async (client) => {
-    await client.query('begin')
-    await client.query(enter(), [ownerName(owner)])
-    const { rows } = await client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })
-    return rows[0]?.[0]
   })
 }
 
