@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer, Caller, TestApi } from '../support/api.ts'
 import { startDocumentedApi } from '../support/documented-api.ts'
+import { admin } from '../support/real-postgres.ts'
 
 let api: TestApi
 /** Has 120 tasks that nobody changes. */
@@ -30,10 +31,18 @@ describe('the list', () => {
   })
 
   test('is newest first within one millisecond too, where the ids tell', async () => {
-    expect(all).toHaveLength(120)
-    const sorted = all.toSorted((a, b) => (a.created_at + a.id < b.created_at + b.id ? 1 : -1))
-    expect(ids(all)).toEqual(ids(sorted))
-    expect(new Set(all.map((task) => task.created_at)).size, 'tasks of one millisecond').toBeLessThan(120)
+    const bob = await api.newOwner()
+    await Promise.all(Array.from({ length: 60 }, (_, i) => bob.call('/tasks', { body: { title: `${i}` } })))
+    // Sooner or later many share one; where the table can be reached from here all do.
+    if (api.databaseUrl !== '')
+      await admin(
+        api.databaseUrl,
+        `update docket.tasks set created_at = '2026-01-01T00:00:00Z' where owner_id = '${bob.id}'`,
+      )
+    const listed = tasks(await bob.call('/tasks'))
+    expect(listed).toHaveLength(60)
+    const sorted = listed.toSorted((a, b) => (a.created_at + a.id < b.created_at + b.id ? 1 : -1))
+    expect(ids(listed)).toEqual(ids(sorted))
   })
 
   test('keeps its order when a task is changed', async () => {
