@@ -77,8 +77,8 @@ export const variables = {
   connections: {
     name: 'DATABASE_CONNECTIONS',
     meaning: 'how many connections to Postgres to hold; each carries many requests at once',
-    default: '4',
-    example: '8',
+    default: '8',
+    example: '16',
     schema: wholeNumber(1, 100),
   },
   betterAuthUrl: {

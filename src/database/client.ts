@@ -9,7 +9,7 @@ import { unreachable } from './unreachable.ts'
 
 /** Something that runs ready-made bytes ending in one Sync as one transaction, and answers with the first row. */
 export type Engine = {
-  run(owner: string, bytes: Buffer): Promise<Row>
+  run(owner: string, kind: 'read' | 'write', bytes: Buffer): Promise<Row>
   /** The last known state; asks nobody. */
   reachable(): boolean
   close(): Promise<void>
@@ -57,7 +57,7 @@ export async function openPostgres({
     throw unreachable(error, 'DATABASE_URL')
   }
   return databaseOn({
-    run: (owner, bytes) => lanes.run(owner, bytes),
+    run: (owner, kind, bytes) => lanes.run(owner, kind, bytes),
     reachable: () => lanes.reachable,
     close: () => lanes.close(),
   })
@@ -83,7 +83,7 @@ function databaseOn(engine: Engine): Database {
       const bytes = ownerBatch(owner, statement, statement.values(owner, input))
       for (let attempt = 1; ; attempt++) {
         try {
-          return statement.result(await engine.run(owner, bytes))
+          return statement.result(await engine.run(owner, statement.kind, bytes))
         } catch (error) {
           const { repeat, lost } = failureOf(error)
           // A lost write may have happened: repeating it could do it twice.

@@ -95,7 +95,7 @@ export async function embeddedEngine({ pglite, close }: Embedded, preparation: B
       return promise
     })
   await exchange(preparation)
-  return { run: (_owner, bytes) => exchange(bytes), reachable: () => !pglite.closed, close }
+  return { run: (_owner, _kind, bytes) => exchange(bytes), reachable: () => !pglite.closed, close }
 }
 
 function deliver(answer: Uint8Array, batch: Batch): void {

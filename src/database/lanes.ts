@@ -24,7 +24,7 @@ export type LaneLimits = {
 }
 
 export const laneLimits: LaneLimits = {
-  connections: 4,
+  connections: 8,
   inFlight: 32,
   waiting: 1_000,
   waitMs: 2_000,
@@ -35,6 +35,7 @@ export const laneLimits: LaneLimits = {
 
 type Waiting = {
   readonly owner: string
+  readonly kind: 'read' | 'write'
   readonly bytes: Buffer
   readonly queuedAt: number
   readonly resolve: (row: Row) => void
@@ -59,6 +60,11 @@ export class Lanes {
   /** Take no more work, and have some in flight. */
   readonly #leaving = new Set<Connection>()
   readonly #waiting: Turns<Waiting>
+  /**
+   * Where an owner's writes are in flight. They lock the owner's count of tasks: sent over two connections, the second
+   * would wait there for the first one's commit, and hold up whoever stands behind it.
+   */
+  readonly #writing = new Map<string, { connection: Connection; count: number }>()
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   #failedAt: number | undefined
@@ -83,10 +89,10 @@ export class Lanes {
    * Runs ready-made bytes that end in one Sync.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
    */
-  run(owner: string, bytes: Buffer): Promise<Row> {
+  run(owner: string, kind: 'read' | 'write', bytes: Buffer): Promise<Row> {
     return new Promise((resolve, reject) => {
-      const job = { owner, bytes, resolve, reject, queuedAt: performance.now() }
-      const connection = this.#closing ? undefined : this.#leastBusy()
+      const job = { owner, kind, bytes, resolve, reject, queuedAt: performance.now() }
+      const connection = this.#closing ? undefined : this.#connectionFor(job)
       if (connection !== undefined && this.#waiting.size === 0) {
         if (connection.inFlight > 0) this.#grow()
         return this.#send(connection, job)
@@ -116,6 +122,13 @@ export class Lanes {
     clearTimeout(overdue)
   }
 
+  /** An owner's writes follow each other where there is one in flight already; all else goes to the least busy. */
+  #connectionFor({ owner, kind }: Waiting): Connection | undefined {
+    const writing = kind === 'write' ? this.#writing.get(owner)?.connection : undefined
+    const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
+    return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
+  }
+
   #leastBusy(): Connection | undefined {
     let least: Connection | undefined
     for (const connection of this.#open)
@@ -124,9 +137,11 @@ export class Lanes {
   }
 
   #send(connection: Connection, job: Waiting): void {
+    const done = job.kind === 'write' ? this.#noteWriting(job.owner, connection) : undefined
     connection.send({
       bytes: job.bytes,
       settle: (error, row) => {
+        done?.()
         if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
         if (error === null) job.resolve(row)
         else job.reject(error)
@@ -135,12 +150,21 @@ export class Lanes {
     })
   }
 
+  #noteWriting(owner: string, connection: Connection): () => void {
+    const entry = this.#writing.get(owner) ?? { connection, count: 0 }
+    entry.connection = connection
+    entry.count++
+    this.#writing.set(owner, entry)
+    return () => {
+      if (--entry.count === 0) this.#writing.delete(owner)
+    }
+  }
+
   #serveWaiting(): void {
-    while (this.#waiting.size > 0) {
-      const connection = this.#leastBusy()
-      if (connection === undefined) return
+    while (this.#waiting.size > 0 && this.#leastBusy() !== undefined) {
       const job = this.#waiting.take()
-      if (job !== undefined) this.#send(connection, job)
+      const connection = job === undefined ? undefined : this.#connectionFor(job)
+      if (job !== undefined && connection !== undefined) this.#send(connection, job)
     }
   }
 

@@ -42,6 +42,27 @@ test('the least busy connection takes the next batch, so a slow one holds up nob
   await Promise.all(early)
 })
 
+test('the writes of one owner follow each other on one connection and hold up nobody on the others', async () => {
+  await using gated = await openGated({ connections: 3 })
+  const { database } = gated
+  await gated.shut()
+  const opening: Promise<unknown>[] = []
+  await until(async () => {
+    if (opening.length < 20) opening.push(database.asOwner('eve', readAtGate, { word: 'x' }))
+    return (await gated.backends('waiting')).length === 3
+  })
+  await gated.open()
+  await Promise.all(opening)
+
+  await gated.shut()
+  const writes = [1, 2, 3, 4, 5, 6].map((n) => database.asOwner('ann', writeAtGate, { word: `${n}` }))
+  await until(async () => (await gated.backends('waiting')).length > 0)
+  for (let i = 0; i < 20; i++) expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  expect(await gated.backends('waiting')).toHaveLength(1)
+  await gated.open()
+  expect(await Promise.all(writes)).toEqual(['1', '2', '3', '4', '5', '6'])
+})
+
 test('what finds no room waits, up to the bound; beyond it is refused at once and can be repeated', async () => {
   await using gated = await openGated({ connections: 1, inFlight: 2, waiting: 3 })
   const { database } = gated
