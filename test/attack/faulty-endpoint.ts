@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { startDocumentedApi } from '../support/documented-api.ts'
 import { answerJson, startEndpoint } from '../support/key-endpoint.ts'
@@ -78,8 +79,6 @@ const text = (body: string, type = 'application/json') => {
   return (_: unknown, response: ServerResponse) => answerJson(response, body, type)
 }
 
-const p256 = { kty: 'EC', crv: 'P-256', kid: 'k', x: 'AAAA', y: 'AAAA' }
-
 export const faults: readonly Fault[] = [
   { fault: 'refuses connections', reason: 'unreachable' },
   { fault: 'hangs up', reason: 'unreachable', answer: (_, response) => response.destroy() },
@@ -112,6 +111,10 @@ export const faults: readonly Fault[] = [
   },
 ]
 
+const ed25519 = generateKeyPairSync('ed25519')
+const shortRsa = generateKeyPairSync('rsa', { modulusLength: 1024 })
+const only = (key: object) => text(JSON.stringify({ keys: [{ kid: 'k', ...key }] }))
+
 /** Sets that are read and hold nothing to check a token with. */
 export const emptySets: readonly { set: string; answer: RequestListener }[] = [
   { set: 'nothing', answer: text('{"keys":[]}') },
@@ -121,7 +124,13 @@ export const emptySets: readonly { set: string; answer: RequestListener }[] = [
       '{"keys":[{"kty":"oct","kid":"k","alg":"HS256","k":"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"}]}',
     ),
   },
-  { set: 'a broken key', answer: text(JSON.stringify({ keys: [p256] })) },
-  { set: 'a key for encryption', answer: text(JSON.stringify({ keys: [{ ...p256, use: 'enc' }] })) },
+  { set: 'a broken key', answer: only({ kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' }) },
+  { set: 'a private key', answer: only(ed25519.privateKey.export({ format: 'jwk' })) },
+  { set: 'a key without a name', answer: only({ ...ed25519.publicKey.export({ format: 'jwk' }), kid: '' }) },
+  { set: 'an RSA key of 1,024 bits', answer: only(shortRsa.publicKey.export({ format: 'jwk' })) },
+  {
+    set: 'a key for encryption',
+    answer: only({ ...ed25519.publicKey.export({ format: 'jwk' }), use: 'enc' }),
+  },
   { set: 'null and arrays', answer: text('{"keys":[null,[],1,"key"]}') },
 ]

@@ -86,7 +86,7 @@ describe('a key set whose address', () => {
     later(5 * minute)
     expect(await one.verdict(seen)).toBe('200')
     expect(await one.verdict(await one.issuer.token())).toBe('200')
-    if (!fault.slow) await expect.poll(one.reasons).toEqual([fault.reason])
+    if (!fault.slow) await expect.poll(one.reasons, { timeout: 10_000 }).toEqual([fault.reason])
     expect(await one.verdict(await one.issuer.token())).toBe('200')
     expect((await one.api.call('/readyz')).json()).toEqual(readiness(true))
     expect(one.endpoint.requests()).toBe(fault.answer === undefined ? 1 : 2)

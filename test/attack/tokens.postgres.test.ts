@@ -71,7 +71,8 @@ function of(signer: Signer | undefined, attacks: readonly Attack[]): Attempt[] {
   return signer === undefined ? [] : attacks.map((attack) => ({ attack, signer }))
 }
 
-describe.each(modes)('with $mode', (mode) => {
+// Thousands of requests each: on a busy machine that takes a while.
+describe.each(modes)('with $mode', { timeout: 60_000 }, (mode) => {
   let trusted: Awaited<ReturnType<typeof openMode>>
   let api: TestApi
   let wire: RawConnection

@@ -76,9 +76,28 @@ function ofType(
   if (type === 'boolean') return fc.boolean()
   if (type === 'integer' || type === 'number') return fc.integer({ min: minimum, max: maximum })
   if (type === 'string' && schema.format === 'uuid') return fc.uuid()
-  if (type === 'string')
-    return fc.string({ unit: 'grapheme', minLength: schema.minLength ?? 0, maxLength: 40 })
+  if (type === 'string') return rightText(schema.minLength ?? 0)
   throw new Error(`no values of type ${type}`)
+}
+
+/** Text that has to come back as it was sent: nothing around it is cut off, nothing in it is put in another form. */
+function rightText(minLength: number): fc.Arbitrary<string> {
+  const around = fc.constantFrom(
+    '',
+    '',
+    '',
+    ' ',
+    '\t',
+    '\n',
+    '\u00a0',
+    '\u3000',
+    '\ufeff',
+    '\r\n',
+    'e\u0301',
+    '\ufb01',
+  )
+  const inner = fc.string({ unit: 'grapheme', minLength, maxLength: 40 })
+  return fc.tuple(around, inner, around).map((parts) => parts.join(''))
 }
 
 /** All required properties and some of the others, each right, near or anything. */
