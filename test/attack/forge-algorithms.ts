@@ -86,10 +86,11 @@ const easySecrets = {
   'the other issuer': secretIssuer,
 }
 
+const strangers = (['EdDSA', 'ES256', 'RS256'] as const).map(keyOfSet)
+
 /** A key taken for one of the other kind, both ways, and an issuer taken for one that another key speaks for. */
 export function keyConfusion(signer: Signer): Attack[] {
   const { publicKey, secret, kid = 'k' } = signer
-  const strangers = (['EdDSA', 'ES256', 'RS256'] as const).map(keyOfSet)
   if (publicKey === undefined || secret !== undefined)
     return [
       ...Object.entries(easySecrets).map(([name, key]) =>

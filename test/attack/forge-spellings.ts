@@ -110,8 +110,9 @@ function unevenToken(signer: Signer): string {
 
 /** A good token but for its length, which is this or up to two characters more. */
 function ofLength(signer: Signer, length: number): string {
-  for (let n = Math.floor(length * 0.75) - 600; ; n += 1) {
-    const token = craft(signer, { claims: { pad: 'x'.repeat(Math.max(n, 0)) } })
+  const padded = (bytes: number) => craft(signer, { claims: { pad: 'x'.repeat(bytes) } })
+  for (let bytes = Math.floor((length - padded(0).length) * 0.75) - 3; ; bytes += 1) {
+    const token = padded(bytes)
     if (token.length >= length) return token
   }
 }
