@@ -81,7 +81,13 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
         database: pool,
         origin,
         secret,
-        log: (level, message) => record(log, level === 'debug' ? 'info' : level, 'issuer', { message }),
+        log: (
+          level,
+          message, // Behind a colon Better Auth repeats what a caller sent.
+        ) =>
+          record(log, level === 'debug' ? 'info' : level, 'issuer', {
+            message: message.split(/[:\n]/, 1)[0]?.slice(0, 100) ?? '',
+          }),
       })
       await issuer.migrate()
     }

@@ -2,16 +2,17 @@ import type { Handler } from 'hono'
 import type { Logger } from 'pino'
 import { databaseUnavailable } from '../database/failures.ts'
 import { record } from '../events.ts'
-import type { Env } from '../http/context.ts'
+import { readBytes } from '../http/body.ts'
+import type { Context, Env } from '../http/context.ts'
 import type { BuiltInIssuer } from './built-in-issuer.ts'
 
 /**
  * Everything under `/api/auth`, answered by the built-in issuer; a refused sign-in is noted, without who it was.
- * @throws AppError `unavailable` when its database is out of reach.
+ * @throws AppError `unavailable` when its database is out of reach, `payload_too_large` as everywhere.
  */
 export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
   return async (c) => {
-    const answer = await issuer.handler(c.req.raw).catch((error: unknown) => {
+    const answer = await issuer.handler(await bounded(c)).catch((error: unknown) => {
       throw databaseUnavailable(error)
     })
     const refused = answer.status === 401 || answer.status === 403
@@ -19,4 +20,11 @@ export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
       record(log, 'warn', 'login_failed', { status: answer.status })
     return answer
   }
+}
+
+/** The request with a body that was counted: Better Auth reads whatever comes. */
+async function bounded(c: Context): Promise<Request> {
+  const { raw } = c.req
+  if (raw.method !== 'POST') return raw
+  return new Request(raw.url, { method: 'POST', headers: raw.headers, body: Buffer.from(await readBytes(c)) })
 }

@@ -11,8 +11,11 @@ export type LaneLimits = {
   readonly connections: number
   /** Most batches in flight on one connection. */
   readonly inFlight: number
-  /** Most batches waiting for a connection, in all. */
+  /** Most batches of one owner in flight, so that nobody's slow ones are in front of everybody. */
+  readonly inFlightOfOne: number
+  /** Most batches waiting for a connection, in all, and of one owner. */
   readonly waiting: number
+  readonly waitingOfOne: number
   /** How long one may wait for a connection. */
   readonly waitMs: number
   /** How long the oldest batch in flight may run before its connection is given up. */
@@ -26,7 +29,9 @@ export type LaneLimits = {
 export const laneLimits: LaneLimits = {
   connections: 8,
   inFlight: 32,
+  inFlightOfOne: 4,
   waiting: 1_000,
+  waitingOfOne: 250,
   waitMs: 2_000,
   batchMs: 6_000,
   idleMs: 60_000,
@@ -41,6 +46,12 @@ type Waiting = {
   readonly resolve: (row: Row) => void
   readonly reject: (error: unknown) => void
 }
+
+/**
+ * What an owner has in flight, and where the writes among it are. Writes lock the owner's count of tasks: sent over two
+ * connections, the second would wait there for the first one's commit, and hold up whoever stands behind it.
+ */
+type Share = { inFlight: number; writes: number; writesOn: Connection | undefined }
 
 const sweepMs = 500
 
@@ -60,11 +71,7 @@ export class Lanes {
   /** Take no more work, and have some in flight. */
   readonly #leaving = new Set<Connection>()
   readonly #waiting: Turns<Waiting>
-  /**
-   * Where an owner's writes are in flight. They lock the owner's count of tasks: sent over two connections, the second
-   * would wait there for the first one's commit, and hold up whoever stands behind it.
-   */
-  readonly #writing = new Map<string, { connection: Connection; count: number }>()
+  readonly #shares = new Map<string, Share>()
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   #failedAt: number | undefined
@@ -76,7 +83,7 @@ export class Lanes {
     this.#preparation = options.preparation
     this.#limits = options.limits
     this.#log = options.log
-    this.#waiting = new Turns(options.limits.waiting)
+    this.#waiting = new Turns(options.limits.waiting, options.limits.waitingOfOne)
     this.#sweep = setInterval(() => this.#tidy(), sweepMs).unref()
   }
 
@@ -92,7 +99,7 @@ export class Lanes {
   run(owner: string, kind: 'read' | 'write', bytes: Buffer): Promise<Row> {
     return new Promise((resolve, reject) => {
       const job = { owner, kind, bytes, resolve, reject, queuedAt: performance.now() }
-      const connection = this.#closing ? undefined : this.#connectionFor(job)
+      const connection = this.#closing || !this.#mayTake(owner) ? undefined : this.#connectionFor(job)
       if (connection !== undefined && this.#waiting.size === 0) {
         if (connection.inFlight > 0) this.#grow()
         return this.#send(connection, job)
@@ -100,7 +107,9 @@ export class Lanes {
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
       if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())
-      this.#grow()
+      // What waits may be held back by its own owner's share only.
+      this.#serveWaiting()
+      if (this.#waiting.size > 0) this.#grow()
     })
   }
 
@@ -122,9 +131,13 @@ export class Lanes {
     clearTimeout(overdue)
   }
 
+  #mayTake(owner: string): boolean {
+    return (this.#shares.get(owner)?.inFlight ?? 0) < this.#limits.inFlightOfOne
+  }
+
   /** An owner's writes follow each other where there is one in flight already; all else goes to the least busy. */
   #connectionFor({ owner, kind }: Waiting): Connection | undefined {
-    const writing = kind === 'write' ? this.#writing.get(owner)?.connection : undefined
+    const writing = kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
     const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
     return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
   }
@@ -137,11 +150,11 @@ export class Lanes {
   }
 
   #send(connection: Connection, job: Waiting): void {
-    const done = job.kind === 'write' ? this.#noteWriting(job.owner, connection) : undefined
+    const done = this.#noteInFlight(connection, job)
     connection.send({
       bytes: job.bytes,
       settle: (error, row) => {
-        done?.()
+        done()
         if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
         if (error === null) job.resolve(row)
         else job.reject(error)
@@ -150,21 +163,27 @@ export class Lanes {
     })
   }
 
-  #noteWriting(owner: string, connection: Connection): () => void {
-    const entry = this.#writing.get(owner) ?? { connection, count: 0 }
-    entry.connection = connection
-    entry.count++
-    this.#writing.set(owner, entry)
+  /** Counts a batch in; what it returns counts it out. */
+  #noteInFlight(connection: Connection, { owner, kind }: Waiting): () => void {
+    const share = this.#shares.get(owner) ?? { inFlight: 0, writes: 0, writesOn: undefined }
+    this.#shares.set(owner, share)
+    share.inFlight++
+    if (kind === 'write') {
+      share.writes++
+      share.writesOn = connection
+    }
     return () => {
-      if (--entry.count === 0) this.#writing.delete(owner)
+      if (kind === 'write' && --share.writes === 0) share.writesOn = undefined
+      if (--share.inFlight === 0) this.#shares.delete(owner)
     }
   }
 
   #serveWaiting(): void {
     while (this.#waiting.size > 0 && this.#leastBusy() !== undefined) {
-      const job = this.#waiting.take()
+      const job = this.#waiting.take((owner) => this.#mayTake(owner))
       const connection = job === undefined ? undefined : this.#connectionFor(job)
-      if (job !== undefined && connection !== undefined) this.#send(connection, job)
+      if (job === undefined || connection === undefined) return
+      this.#send(connection, job)
     }
   }
 

@@ -12,32 +12,43 @@ const oldestPostgres = 15
  * to grant.
  */
 export async function grantAppRole(session: Session, loginRole?: string): Promise<void> {
-  const login = loginRole === undefined ? 'current_user' : `'${loginRole.replaceAll("'", "''")}'`
+  // The name travels as a value: inside the quoted block it could end the quotes.
+  const name = loginRole === undefined ? 'current_user::text' : `'${loginRole.replaceAll("'", "''")}'`
+  await session.run(`select set_config('docket.login', ${name}, true)`)
   await session.run(`do $$
+    declare
+      login constant text := current_setting('docket.login');
     begin
       if current_setting('server_version_num')::int >= 160000 then
-        if not pg_has_role(${login}, '${appRole}', 'SET') then
-          execute format('grant ${appRole} to %I with set true, inherit false', ${login});
+        if not pg_has_role(login, '${appRole}', 'SET') then
+          execute format('grant ${appRole} to %I with set true, inherit false', login);
         end if;
-      elsif not pg_has_role(${login}, '${appRole}', 'MEMBER') then
-        execute format('grant ${appRole} to %I', ${login});
+      elsif not pg_has_role(login, '${appRole}', 'MEMBER') then
+        execute format('grant ${appRole} to %I', login);
       end if;
-      if not has_schema_privilege(${login}, 'docket', 'USAGE') then
-        execute format('grant usage on schema docket to %I', ${login});
+      if not has_schema_privilege(login, 'docket', 'USAGE') then
+        execute format('grant usage on schema docket to %I', login);
       end if;
-      if not has_table_privilege(${login}, 'docket.migrations', 'SELECT') then
-        execute format('grant select on docket.migrations to %I', ${login});
+      if not has_table_privilege(login, 'docket.migrations', 'SELECT') then
+        execute format('grant select on docket.migrations to %I', login);
       end if;
     end
     $$`)
 }
 
-/** @throws StartError when Postgres is older than what is tested. */
+/** @throws StartError when Postgres is older than what is tested, or could not store every text. */
 export async function checkVersion(session: Session): Promise<void> {
-  const [server] = await session.run("select current_setting('server_version_num')::int / 10000 as version")
+  const [server] = await session.run(
+    "select current_setting('server_version_num')::int / 10000 as version, current_setting('server_encoding') as encoding",
+  )
   if (Number(server?.version) < oldestPostgres)
     throw new StartError(
       `Postgres ${server?.version} is too old: Docket needs ${oldestPostgres} or newer.`,
+      78,
+    )
+  if (server?.encoding !== 'UTF8')
+    throw new StartError(
+      `The database is encoded in ${server?.encoding}, which cannot store every text: create one with ENCODING 'UTF8'.`,
       78,
     )
 }

@@ -1,29 +1,32 @@
 /**
  * A bounded queue in which owners take turns: whoever asks most waits behind one job of everybody else, never
- * in front of them.
+ * in front of them. Nobody may fill it alone.
  */
 export class Turns<Job extends { readonly owner: string; readonly queuedAt: number }> {
   readonly #byOwner = new Map<string, Job[]>()
   readonly #most: number
+  readonly #mostOfOne: number
   size = 0
 
-  constructor(most: number) {
+  constructor(most: number, mostOfOne = most) {
     this.#most = most
+    this.#mostOfOne = mostOfOne
   }
 
-  /** Returns false, and keeps nothing, when the queue is full. */
+  /** Returns false, and keeps nothing, when the queue is full, or the owner has a full share of it. */
   add(job: Job): boolean {
-    if (this.size >= this.#most) return false
-    this.size++
     const jobs = this.#byOwner.get(job.owner)
+    if (this.size >= this.#most || (jobs?.length ?? 0) >= this.#mostOfOne) return false
+    this.size++
     if (jobs === undefined) this.#byOwner.set(job.owner, [job])
     else jobs.push(job)
     return true
   }
 
-  /** The next job of the owner whose turn it is; that owner then goes to the end. */
-  take(): Job | undefined {
+  /** The next job of the first owner in turn who is ready; that owner then goes to the end. */
+  take(ready: (owner: string) => boolean = () => true): Job | undefined {
     for (const [owner, jobs] of this.#byOwner) {
+      if (!ready(owner)) continue
       const job = jobs.shift()
       this.#byOwner.delete(owner)
       if (jobs.length > 0) this.#byOwner.set(owner, jobs)

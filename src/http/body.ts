@@ -43,7 +43,11 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-async function readBytes(c: Context): Promise<Uint8Array> {
+/**
+ * The body, counted while it arrives, whatever length was declared.
+ * @throws AppError `payload_too_large`; rejects with what the connection does when it ends early.
+ */
+export async function readBytes(c: Context): Promise<Uint8Array> {
   const declared = c.req.header('content-length')
   if (declared !== undefined) {
     if (Number(declared) > bodyLimitBytes) throw tooLarge()

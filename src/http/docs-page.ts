@@ -26,7 +26,8 @@ export function docsRoutes(options: DocsOptions): Hono {
   const app = new Hono()
 
   app.get('/docs', async (c) => {
-    const token = await tokenOrNone(options.demoToken)
+    // Another name that leads here by its owner's DNS is a stranger's page: it gets no token to read.
+    const token = isOwnName(new URL(c.req.url).hostname) ? await tokenOrNone(options.demoToken) : undefined
     c.header('Content-Security-Policy', contentSecurityPolicy)
     c.header('Cache-Control', 'no-store')
     c.header('Referrer-Policy', 'no-referrer')
@@ -46,6 +47,10 @@ export function docsRoutes(options: DocsOptions): Hono {
   })
 
   return app
+}
+
+function isOwnName(hostname: string): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
 }
 
 async function tokenOrNone(demoToken: DocsOptions['demoToken']) {

@@ -20,11 +20,14 @@ export function faultsOf(place: Fault['in'], issues: readonly Issue[]): Fault[] 
   })
 }
 
-/** All faults as one failure; its sentence names each field once with what is wrong. */
+/** More would make the answer much longer than the request; a body made by people never has as many. */
+const mostFaults = 100
+
+/** All faults (of a body that is nothing but faults the first hundred) as one failure, in a sentence with the first five. */
 export function validationFailed(faults: readonly Fault[]): AppError {
   const sentences = faults.slice(0, 5).map(({ path, detail }) => `${path.slice(1) || 'the body'} ${detail}`)
   if (faults.length > 5) sentences.push(`and ${faults.length - 5} more`)
-  return new AppError('validation_failed', sentences.join('; '), { errors: faults })
+  return new AppError('validation_failed', sentences.join('; '), { errors: faults.slice(0, mostFaults) })
 }
 
 function codeAndDetail(issue: Issue): Pick<Fault, 'code' | 'detail'> {

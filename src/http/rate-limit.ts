@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHmac, hash, randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError } from '../errors.ts'
@@ -53,8 +53,12 @@ export function rateLimit(name: 'owner' | 'address', perMinute: number, log: Log
   }
 }
 
+/** Keyed anew by each process: nobody can find an address that shares its counter with a chosen one. */
+const bucketKey = randomBytes(32)
+
 function bucket(address: string): string {
-  return String(Number.parseInt(digest(address), 16) % addressCounters)
+  const keyed = createHmac('sha256', bucketKey).update(address).digest()
+  return String(keyed.readUInt32BE(0) % addressCounters)
 }
 
 function digest(key: string): string {

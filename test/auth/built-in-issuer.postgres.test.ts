@@ -38,3 +38,14 @@ test('the tables of the issuer stay in their own schema, out of reach of the rol
   )
   expect(rows).toEqual([1, 2, 3].map(() => ({ schema: 'auth', reachable: false })))
 })
+
+test('what is sent to the issuer is counted too, and what it complains of is not repeated in the log', async () => {
+  const large = JSON.stringify({ email: 'x'.repeat(200_000), password: 'y' })
+  const refused = await api.call('/api/auth/sign-in/email', { body: large, headers: { origin } })
+  expect(refused.status).toBe(413)
+  const callbackURL = 'http://evil.example/secret-person'
+  const body = { email: 'ann@example.com', password: 'correct horse', callbackURL }
+  await api.call('/api/auth/sign-in/email', { body, headers: { origin } })
+  expect(api.logged()).toContain('Invalid callbackURL')
+  expect(api.logged()).not.toContain('secret-person')
+})

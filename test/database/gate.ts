@@ -89,7 +89,8 @@ export async function openGated(
   })
   const lines: string[] = []
   const log = pino({}, { write: (line: string) => lines.push(line) })
-  const generous = { statementTimeoutMs: 60_000, lockTimeoutMs: 60_000, batchMs: 60_000, waitMs: 60_000 }
+  const patient = { statementTimeoutMs: 60_000, lockTimeoutMs: 60_000, batchMs: 60_000, waitMs: 60_000 }
+  const generous = { ...patient, inFlightOfOne: 1_000, waitingOfOne: 1_000 }
   const database = await openPostgres({ url: proxy.url, statements, log, limits: { ...generous, ...limits } })
   return {
     database,

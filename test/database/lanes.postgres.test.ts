@@ -63,6 +63,32 @@ test('the writes of one owner follow each other on one connection and hold up no
   expect(await Promise.all(writes)).toEqual(['1', '2', '3', '4', '5', '6'])
 })
 
+test('one owner never has more than a share in flight, and what waits for it holds up nobody else', async () => {
+  await using gated = await openGated({ connections: 2, inFlightOfOne: 2 })
+  const { database } = gated
+  await gated.shut()
+  const reads = [1, 2, 3, 4, 5, 6].map((n) => database.asOwner('ann', readAtGate, { word: `${n}` }))
+  await until(async () => (await gated.backends('waiting')).length > 0)
+  const bob = database.asOwner('bob', readAtGate, { word: 'bob' })
+  await until(() => gated.sent(readAtGate) === 3)
+  await gated.open()
+  expect(await bob).toBe('bob')
+  expect(await Promise.all(reads)).toEqual(['1', '2', '3', '4', '5', '6'])
+})
+
+test('one owner cannot fill the queue: others still find a place in it', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 1, waiting: 4, waitingOfOne: 2 })
+  const { database } = gated
+  await gated.shut()
+  const ann = [1, 2, 3].map((n) => database.asOwner('ann', readAtGate, { word: `${n}` }))
+  const tooMany = database.asOwner('ann', readAtGate, { word: 'too many' })
+  await expect(tooMany).rejects.toMatchObject({ code: 'unavailable' })
+  const bob = database.asOwner('bob', echo, { word: 'bob' })
+  await gated.open()
+  expect(await bob).toBe('bob')
+  expect(await Promise.all(ann)).toEqual(['1', '2', '3'])
+})
+
 test('what finds no room waits, up to the bound; beyond it is refused at once and can be repeated', async () => {
   await using gated = await openGated({ connections: 1, inFlight: 2, waiting: 3 })
   const { database } = gated

@@ -151,3 +151,19 @@ describe('what would take isolation away stops the start:', () => {
     await expect(start(as('stranger'), true)).rejects.toMatchObject(refusal(/^Postgres 14 is too old/))
   })
 })
+
+test('a login role may be called anything', async () => {
+  await admin(server.url, `create role "we$$ird'x" login`)
+  await admin(server.url, 'create database odd')
+  const url = withDatabase(server.url, 'odd')
+  const odd = withDatabase(server.url, 'odd', { name: "we$$ird'x", password: '' })
+  await migratePostgres({ url: odd, migrationUrl: url })
+  const [row] = await admin(url, `select pg_has_role('we$$ird''x', 'docket_app', 'SET') as may`)
+  expect(row).toEqual({ may: true })
+})
+
+test('a database that cannot store every text stops the start', async () => {
+  await admin(server.url, "create database latin encoding 'LATIN1' locale 'C' template template0")
+  const latin = withDatabase(server.url, 'latin')
+  await expect(start(latin, true)).rejects.toMatchObject(refusal(/encoded in LATIN1/))
+})

@@ -232,3 +232,12 @@ const openapi = {
   },
   components: { securitySchemes: { bearerAuth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
 }
+
+test('a page that came here by another name gets no token to read', async () => {
+  const site = page(async () => 'the-demo-token')
+  const bodies = ['http://evil.example:8000', 'http://localhost.evil.example', 'http://127.0.0.1:8000'].map(
+    async (origin) => (await site.request(`${origin}/docs`)).text(),
+  )
+  const has = (await Promise.all(bodies)).map((body) => body.includes('the-demo-token'))
+  expect(has).toEqual([false, false, true])
+})

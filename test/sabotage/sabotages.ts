@@ -214,4 +214,32 @@ export const sabotages: readonly Sabotage[] = [
     replace: '  with check (true);',
     caughtBy: onPostgres('test/isolation/two-locks', 'test/database/catalog'),
   },
+  {
+    name: 'one owner has only a share of what is in flight',
+    file: 'src/database/lanes.ts',
+    find: '(this.#shares.get(owner)?.inFlight ?? 0) < this.#limits.inFlightOfOne',
+    replace: 'true',
+    caughtBy: onPostgres('test/database/lanes'),
+  },
+  {
+    name: 'one owner has only a share of the queue',
+    file: 'src/database/turns.ts',
+    find: ' || (jobs?.length ?? 0) >= this.#mostOfOne',
+    replace: '',
+    caughtBy: onPostgres('test/database/lanes'),
+  },
+  {
+    name: "one owner's writes stay on one connection",
+    file: 'src/database/lanes.ts',
+    find: 'return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()',
+    replace: 'return this.#leastBusy()',
+    caughtBy: onPostgres('test/database/lanes'),
+  },
+  {
+    name: 'a page that came by another name gets no token',
+    file: 'src/http/docs-page.ts',
+    find: 'isOwnName(new URL(c.req.url).hostname)',
+    replace: 'true',
+    caughtBy: plain('test/http/docs-page'),
+  },
 ]
