@@ -1,4 +1,5 @@
 import type { BaseLogger } from 'pino'
+import { isLoopback } from '../config/values.ts'
 import { causeOf, record } from '../events.ts'
 import { KeySetFault, readKeyDocument } from './key-document.ts'
 import {
@@ -59,10 +60,6 @@ export function remoteKeys(url: string): FetchKeys {
   if (target.protocol !== 'https:' && !(target.protocol === 'http:' && isLoopback(target.hostname)))
     throw new TypeError('a key set is read over https, or over http from a loopback address')
   return (signal) => fetch(target, { redirect: 'manual', headers: { accept: 'application/json' }, signal })
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 /** Fetches and imports a key set once, within `limitMs`, also when `fetchKeys` ignores its signal. Throws `KeySetFault`. */
@@ -145,8 +142,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     dueAt = now() + delay
     if (keys.size > 0) dueAt = Math.min(dueAt, staleAt)
     waitFrom = Number.POSITIVE_INFINITY
-    const reason = error instanceof KeySetFault ? error.reason : 'unreadable'
-    record(log, 'warn', 'keys_unreadable', { source: label, reason, held: keys.size, cause: causeOf(error) })
+    record(log, 'warn', 'keys_unreadable', { source: label, held: keys.size, ...told(error) })
   }
 
   function replaceKeys(loaded: ReadonlyMap<string, VerificationKey>): void {
@@ -184,6 +180,12 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     retryAfterSeconds: (at) => Math.max(1, Math.ceil((dueAt - at) / 1000)),
     close: () => closing.abort(),
   }
+}
+
+/** What the log says of a failure. The reason of a fault says where it arose; only a defect needs its frames. */
+function told(error: unknown) {
+  if (!(error instanceof KeySetFault)) return { reason: 'unreadable', cause: causeOf(error) }
+  return { reason: error.reason, cause: { type: error.name, message: error.message } }
 }
 
 /** A shared secret in the shape of a key set: one key, whatever the key id, always there. */

@@ -63,7 +63,8 @@ export const postgresUrl = z
   })
   .transform((text) => new Secret(text))
 
-const isLoopback = (hostname: string) =>
+/** The host of a WHATWG URL that is this machine: `localhost`, any name below it (RFC 6761, 6.3), 127.0.0.0/8, `[::1]`. */
+export const isLoopback = (hostname: string) =>
   /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
 
 const secureUrl = z

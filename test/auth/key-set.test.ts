@@ -56,6 +56,8 @@ describe('a key set whose endpoint', () => {
       expect(await verdict(tokens, await check.issuer.token())).toBe(unavailable)
       expect(await verdict(tokens, await check.issuer.token())).toBe(unavailable)
       expect(check.faults()).toEqual([reason])
+      // A sentence that says what to do, without frames.
+      expect(JSON.stringify(check.lines)).toMatch(/"cause":\{"type":"KeySetFault","message":"[^"]+"\}/)
       expect(tokens.ready()).toBe(false)
       expect([check.endpoint.requests(), check.issuer.requests()]).toEqual([1, 0])
 

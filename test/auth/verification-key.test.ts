@@ -2,6 +2,7 @@ import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { loadKeys, remoteKeys } from '../../src/auth/key-set.ts'
 import { importKeys } from '../../src/auth/verification-key.ts'
+import { keySetUrl } from '../../src/config/values.ts'
 import { answerJson, type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
 
 let check: KeySetCheck
@@ -81,17 +82,19 @@ describe('the address of a key set', () => {
   test.each([
     'https://auth.example/jwks',
     'http://localhost:3000/jwks',
+    'http://app.localhost:3000/jwks',
     'http://127.0.0.1/jwks',
     'http://127.9.9.9/jwks',
     'http://[::1]:3000/jwks',
-  ])('may be %s', (url) => {
-    expect(() => remoteKeys(url)).not.toThrow()
+  ])('may be %s, as a setting and where it is read', (url) => {
+    expect(() => remoteKeys(keySetUrl.parse(url))).not.toThrow()
   })
 
   test.each([
     'http://auth.example/jwks',
     'http://127.0.0.1.example/jwks',
     'http://localhost.example/jwks',
+    'http://notlocalhost/jwks',
     'http://10.0.0.1/jwks',
     'file:///etc/hosts',
     'data:application/json,{}',
@@ -99,6 +102,7 @@ describe('the address of a key set', () => {
     'jwks',
   ])('may not be %s', (url) => {
     expect(() => remoteKeys(url)).toThrow(TypeError)
+    expect(keySetUrl.safeParse(url).success).toBe(false)
   })
 
   test('can be tried once, for the doctor, with a fault that says what to do', async () => {
