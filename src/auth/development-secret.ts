@@ -3,6 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StartError } from '../errors.ts'
 
+const fileIn = (dataDir: string) => join(dataDir, 'issuer-secret')
+
 /**
  * The secret of the built-in issuer: made at the first start, readable by this user only, kept so that tokens and
  * sessions outlive a restart. Never used in production.
@@ -10,7 +12,7 @@ import { StartError } from '../errors.ts'
  * @throws StartError 73 when the folder cannot be written.
  */
 export async function developmentSecret(dataDir: string): Promise<string> {
-  const file = join(dataDir, 'issuer-secret')
+  const file = fileIn(dataDir)
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     await writeFile(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
@@ -24,4 +26,21 @@ export async function developmentSecret(dataDir: string): Promise<string> {
       )
   }
   return readFile(file, 'utf8')
+}
+
+/**
+ * The same secret, as the server that runs on this folder made it. Makes nothing.
+ *
+ * @throws StartError 78 when there is none, or it cannot be read.
+ */
+export async function madeDevelopmentSecret(dataDir: string): Promise<string> {
+  try {
+    return await readFile(fileIn(dataDir), 'utf8')
+  } catch (error) {
+    throw new StartError(
+      'DATA_DIR holds no readable secret of a built-in issuer: set it to the folder of the running server.',
+      78,
+      error,
+    )
+  }
 }
