@@ -4,7 +4,7 @@ import { quickenImports } from './cli/quick-start.ts'
 
 const usage = `Docket: the to-do backend behind a Better Auth sign-in.
 
-Usage: docket <command> [options]
+Usage: npx docket <command> [options]
 
   start     run the server; settings come from the environment or a .env file
   migrate   bring the database up to date; in production do this before start
@@ -16,11 +16,13 @@ Usage: docket <command> [options]
   --help    this text, also after a command
   --version
 
+On a terminal, migrate and doctor answer in sentences; into a pipe or a file, in JSON.
+
 Examples:
-  docket start
-  PORT=0 LOG_LEVEL=debug docket start
-  curl localhost:8000/api/v1/tasks -H "Authorization: Bearer $(docket token)"
-  DATABASE_URL=postgresql://... docket migrate
+  npx docket start
+  PORT=0 LOG_LEVEL=debug npx docket start
+  curl localhost:8000/api/v1/tasks -H "Authorization: Bearer $(npx docket token)"
+  DATABASE_URL=postgresql://... npx docket migrate
 
 Exit codes: 0 done, 1 doctor found a fault, 2 wrong usage, 69 something is out of reach, 70 crashed,
 73 cannot write, 78 wrong settings.

@@ -99,7 +99,7 @@ async function appliedMigrations(session: Session) {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === '42501')) throw error
     throw new StartError(
-      'The login role was given no rights yet: run docket migrate with the database owner in DATABASE_MIGRATION_URL.',
+      'The login role was given no rights yet: run npx docket migrate with the database owner in DATABASE_MIGRATION_URL.',
       78,
       error,
     )

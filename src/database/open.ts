@@ -90,7 +90,7 @@ export async function refuseBehind(session: Session): Promise<void> {
   const missing = await missingMigrations(session, await readMigrations())
   if (missing.length > 0)
     throw new StartError(
-      `The database lacks ${missing.map(({ name }) => name).join(', ')}: run docket migrate.`,
+      `The database lacks ${missing.map(({ name }) => name).join(', ')}: run npx docket migrate.`,
       78,
     )
 }

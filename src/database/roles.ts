@@ -63,7 +63,7 @@ export async function checkRole(session: Session): Promise<void> {
   const [role] = await session.run(
     `select rolsuper or rolbypassrls as unsafe from pg_roles where rolname = '${appRole}'`,
   )
-  if (role === undefined) throw new StartError(`The role ${appRole} does not exist: run docket migrate.`, 78)
+  if (role === undefined) throw new StartError(`The role ${appRole} does not exist: run npx docket migrate.`, 78)
   if (role.unsafe === true)
     throw new StartError(
       `The role ${appRole} could bypass row-level security: run ALTER ROLE ${appRole} NOSUPERUSER NOBYPASSRLS as an administrator.`,
@@ -72,7 +72,7 @@ export async function checkRole(session: Session): Promise<void> {
   const unprotected = await asAppRole(session)
   if (unprotected.length > 0)
     throw new StartError(
-      `Row-level security is not in force on ${unprotected.map((row) => row.name).join(', ')}: run docket migrate, or enable and force it.`,
+      `Row-level security is not in force on ${unprotected.map((row) => row.name).join(', ')}: run npx docket migrate, or enable and force it.`,
       78,
     )
 }
@@ -89,7 +89,7 @@ async function asAppRole(session: Session) {
         and not (c.relrowsecurity and c.relforcerowsecurity and row_security_active(c.oid))`)
   } catch (error) {
     throw new StartError(
-      `The login role may not become ${appRole}: run docket migrate with the database owner in DATABASE_MIGRATION_URL.`,
+      `The login role may not become ${appRole}: run npx docket migrate with the database owner in DATABASE_MIGRATION_URL.`,
       78,
       error,
     )

@@ -108,6 +108,6 @@ test('a database that is behind is not served: it is said what to run', async ()
   await expect(start()).rejects.toMatchObject({
     name: 'StartError',
     exitCode: 78,
-    message: expect.stringMatching(/docket migrate/),
+    message: expect.stringMatching(/run npx docket migrate/),
   })
 })

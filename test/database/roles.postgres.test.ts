@@ -43,7 +43,7 @@ const task = { id: '00000000-0000-4000-8000-000000000001', title: 'x', descripti
 
 test('without docket_app nothing starts: it is said what to run', async () => {
   await expect(withSession(server.url, 'DATABASE_URL', checkRole)).rejects.toMatchObject(
-    refusal(/docket_app does not exist: run docket migrate/),
+    refusal(/docket_app does not exist: run npx docket migrate/),
   )
 })
 
@@ -76,7 +76,7 @@ describe('a plain owner of the database with CREATEROLE, no superuser,', () => {
 
 test('a login that only serves: migrated by another, it may do what is needed and nothing by itself', async () => {
   await expect(start(as('runtime'))).rejects.toMatchObject(
-    refusal(/no rights yet: run docket migrate with the database owner in DATABASE_MIGRATION_URL/),
+    refusal(/no rights yet: run npx docket migrate with the database owner in DATABASE_MIGRATION_URL/),
   )
   expect(await migratePostgres({ url: as('runtime'), migrationUrl: as('owner') })).toEqual([])
   const { database } = await start(as('runtime'))
@@ -133,7 +133,7 @@ describe('what would take isolation away stops the start:', () => {
       'grant usage on schema docket to stranger; grant select on docket.migrations to stranger',
     )
     await expect(start(as('stranger'))).rejects.toMatchObject(
-      refusal(/may not become docket_app: run docket migrate/),
+      refusal(/may not become docket_app: run npx docket migrate/),
     )
   })
 

@@ -67,7 +67,7 @@ describe('docket', () => {
     const { code, stdout, stderr } = await outcome(args)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(sentence)
-    expect(stderr).toContain('Usage: docket <command>')
+    expect(stderr).toContain('Usage: npx docket <command>')
   })
 
   test('openapi prints what is committed', async () => {
@@ -121,10 +121,33 @@ describe('docket token', () => {
     const other = createServer((_request, response) => response.end('<h1>Hello</h1>'))
     const port = await freePort()
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve))
-    const { code, stderr } = await outcome(['token'], { DATA_DIR: await newFolder(), PORT: String(port) })
+    const { code, stderr } = await outcome(['token'], { DATA_DIR: dataDir, PORT: String(port) })
     other.close()
     expect(code).toBe(69)
     expect(stderr).toMatch(/^The server at PORT gave no token: .+\n$/)
+  })
+
+  test('with a DATA_DIR that is not the server’s: one sentence that names it, and nothing is made', async () => {
+    const folder = join(await newFolder(), 'data')
+    const { code, stdout, stderr } = await outcome(['token', '--user', 'bea'], { ...here, DATA_DIR: folder })
+    expect([code, stdout]).toEqual([78, ''])
+    expect(stderr).toMatch(/^DATA_DIR holds no readable secret of a built-in issuer: .+\n$/)
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  test('a user made under another DATA_DIR is told so, and another name works', async () => {
+    await token('--user', 'cleo')
+    const other = await newFolder()
+    await writeFile(join(other, 'issuer-secret'), secret('of-quite-another-data-folder-0123456789'))
+    const elsewhere = { ...here, DATA_DIR: other }
+    const { code, stdout, stderr } = await outcome(['token', '--user', 'cleo'], elsewhere)
+    expect([code, stdout]).toEqual([78, ''])
+    expect(stderr).toBe(
+      'This user was made under another DATA_DIR: use that one, or --user with another name.\n',
+    )
+    const named = await outcome(['token', '--user', 'dora'], elsewhere, { printsSecret: true })
+    expect(named.code).toBe(0)
+    secret(named.stdout.trim())
   })
 
   const production = {
@@ -138,7 +161,7 @@ describe('docket token', () => {
   ])('is refused %s', async (_where, environment) => {
     const { code, stderr } = await outcome(['token'], { ...here, ...environment })
     expect(code).toBe(78)
-    expect(stderr).toMatch(/^docket token is for the built-in issuer of development: .+\n$/)
+    expect(stderr).toMatch(/^npx docket token is for the built-in issuer of development: .+\n$/)
   })
 
   test.each(['Ann', 'a b', '', 'a'.repeat(33)])('--user %j is wrong usage', async (name) => {

@@ -49,10 +49,10 @@ test('production: an unmigrated database names the command; migrate does it once
   const environment = { ...production, DATABASE_URL: empty }
   const refused = await outcome('start', environment)
   expect(refused).toMatchObject({ code: 78, stdout: '' })
-  expect(refused.stderr).toMatch(/^The database lacks 0001_\w+\.sql.*: run docket migrate\.\n$/)
+  expect(refused.stderr).toMatch(/^The database lacks 0001_\w+\.sql.*: run npx docket migrate\.\n$/)
   const doctored = await outcome('doctor', environment)
   expect(doctored.code).toBe(1)
-  expect(doctored.stdout).toContain('run docket migrate')
+  expect(doctored.stdout).toContain('run npx docket migrate')
 
   const first = await outcome('migrate', environment)
   expect(first).toMatchObject({ code: 0, stderr: '' })
