@@ -12,7 +12,10 @@ import { StartError } from '../errors.ts'
 
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
-/** Looks at everything a start needs, changes nothing, and says what to do about what is wrong. */
+/**
+ * Looks at settings, database or data folder, role, migrations and keys, changes nothing, and says what to do about
+ * what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
+ */
 export async function runDoctor(): Promise<number> {
   const findings: Finding[] = []
   const look = async (check: string, work: () => Promise<string> | string) => {

@@ -20,7 +20,9 @@ export function unreachable(error: unknown, variable: string): StartError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const message = error instanceof Error ? error.message : ''
   const why =
-    sentences[code] ?? byMessage(message) ?? `the connection failed (${code || 'no code'}): run docket doctor`
+    sentences[code] ??
+    byMessage(message) ??
+    `the connection failed (${code || 'no code'}): check the host, the port, the user and the parameters of the URL`
   return new StartError(`${variable} cannot be used: ${why}.`, 69, error)
 }
 
