@@ -5,7 +5,7 @@ export function banner(origin: string, config: Config): string {
   const database = config.database.kind === 'embedded' ? `embedded, in ${config.dataDir}` : 'DATABASE_URL'
   const keys = config.builtInIssuer
     ? `Better Auth, built in at ${origin}/api/auth`
-    : (config.keySet?.url ?? 'AUTH_JWT_SECRET')
+    : (config.keySet?.url ?? 'shared secret (AUTH_JWT_SECRET)')
   const lines = [
     '',
     `  Docket is listening at ${origin}`,
@@ -14,7 +14,7 @@ export function banner(origin: string, config: Config): string {
     `  database  ${database}`,
     `  tokens    ${keys}`,
     '',
-    ...(config.builtInIssuer ? firstRequest(origin) : ownToken(origin)),
+    ...(config.builtInIssuer ? firstRequest(origin) : ownToken(origin, config)),
     '',
     '',
   ]
@@ -34,10 +34,13 @@ function firstRequest(origin: string): string[] {
   ]
 }
 
-function ownToken(origin: string): string[] {
+function ownToken(origin: string, config: Config): string[] {
   return [
-    '  With a token of your Better Auth (GET /api/auth/token there):',
+    config.keySet === undefined
+      ? '  With a token signed with your shared secret (HS256):'
+      : '  With a token of your Better Auth (GET /api/auth/token there):',
     '',
+    "TOKEN='paste it here'",
     `curl -i ${origin}/api/v1/tasks -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"title":"Buy milk"}'`,
   ]
 }
