@@ -106,7 +106,7 @@ function singleValues(queries: Record<string, string[]>): Record<string, unknown
 function documented<Path extends Shape, Query extends Shape, Body extends Shape>(
   operation: Operation<Path, Query, Body>,
 ): RouteConfig {
-  const codes = [...(operation.open ? openFailure : anyFailure), ...(operation.failures ?? [])]
+  const codes = [...new Set([...(operation.open ? openFailure : anyFailure), ...(operation.failures ?? [])])]
   const content = operation.body && { schema: operation.body }
   return {
     method: operation.method,

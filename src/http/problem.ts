@@ -59,7 +59,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   validation_failed: {
     status: 422,
     title: 'Validation failed',
-    when: 'The request was read but is wrong; errors lists every fault of the body.',
+    when: 'The request was read but is wrong; errors lists every fault, of body, query and path.',
   },
   rate_limited: {
     status: 429,
@@ -74,7 +74,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   unavailable: {
     status: 503,
     title: 'Unavailable',
-    when: 'The database or the token keys are out of reach, or the server is stopping; Retry-After says when to try again.',
+    when: 'The database or the token keys are out of reach, or the server is starting; Retry-After says when to try again.',
   },
 }
 

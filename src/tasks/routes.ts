@@ -42,7 +42,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     summary: 'Create a task',
     body: NewTask,
     success: { 201: created },
-    failures: ['forbidden', 'quota_exceeded', 'validation_failed'],
+    failures: ['quota_exceeded', 'validation_failed'],
     handle: async (c, { body }) => {
       const id = uuidv7()
       const json = await c.var.asOwner(createTask, { id, ...fieldsOf(c, body) })
@@ -72,7 +72,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     params,
     body: NewTask,
     success: { 200: task('The task as it is now'), 201: created },
-    failures: ['forbidden', 'quota_exceeded', 'validation_failed'],
+    failures: ['quota_exceeded', 'validation_failed'],
     handle: async (c, { params: { id }, body }) => {
       const { json, created } = await c.var.asOwner(putTask, { id, ...fieldsOf(c, body) })
       return created ? respondJson(c, 201, json, at(id)) : respondJson(c, 200, json)

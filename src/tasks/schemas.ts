@@ -94,6 +94,8 @@ function wholeNumber(from: number, to: number, preset: number) {
 const mostSkipped = 2 ** 31 - 1
 
 export const TaskPage = z.object({
-  skip: wholeNumber(0, mostSkipped, 0),
-  limit: wholeNumber(1, listLimit.most, listLimit.default),
+  skip: wholeNumber(0, mostSkipped, 0).openapi({ description: 'How many of the newest to leave out.' }),
+  limit: wholeNumber(1, listLimit.most, listLimit.default).openapi({
+    description: 'How many to answer at the most.',
+  }),
 })

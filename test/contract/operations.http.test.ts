@@ -43,6 +43,10 @@ test('the document has the operations of the contract, and only the named ones n
   expect(open.map(({ path }) => path)).toEqual(paths)
 })
 
+test('no operation tells a failure twice', () => {
+  expect(JSON.stringify(describeApi())).not.toMatch(/`(\w+)`: [^"]*`\1`: /)
+})
+
 describe('with no more than the document says', () => {
   test.each(named)('$name succeeds', async (operation) => {
     const { id } = (await ann.call('/tasks', { body: { title: 'Here' } })).json()
