@@ -18,8 +18,8 @@ const source = z.string()
 
 /**
  * Every line that Docket logs, by its `event`, with the fields it may have. Nothing a caller sent stands in any of
- * them but the method: no path, query, header, token, title or description. `test/rules/log` holds every line of
- * the suites against this.
+ * them but the method: no path, query, header, token, title or description. `test/support/log-check.ts`
+ * holds every line of the suites against this.
  */
 export const events = {
   /** The process listens and is ready. */

@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../errors.ts'
 
-/** Why a token was refused, for the log, and the code its sender gets. The order is the order of the checks. */
+/** Why a token was refused, for the log, and the code its sender gets. In about the order in which they are checked. */
 const codes = {
   two_authorization_headers: 'malformed_request',
   no_authorization: 'unauthenticated',

@@ -20,7 +20,7 @@ export type Database = {
   /**
    * Runs one statement as one owner: the policies see that owner, the statement says `WHERE owner_id`, and
    * both come from here, never from the input.
-   * @throws AppError `unavailable` or `internal`.
+   * @throws AppError `quota_exceeded`, `unavailable` or `internal`.
    */
   asOwner<Input, Result>(owner: string, statement: Statement<Input, Result>, input: Input): Promise<Result>
   reachable(): boolean

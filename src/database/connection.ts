@@ -103,7 +103,7 @@ export class Connection {
   }
 }
 
-/** Anything Postgres did not say itself, and what it says while it hangs up. */
+/** Anything Postgres did not say itself; what it says while it hangs up is told by its SQLSTATE. */
 function isLoss(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError)
 }

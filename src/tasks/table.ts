@@ -7,7 +7,8 @@ export const docketSchema = pgSchema('docket')
 
 /**
  * The one definition of a task: request and response schemas, types, statements and the OpenAPI document
- * are derived from it, and `test/database/catalog` compares it with what the migrations really made.
+ * are derived from it, and `test/database/definition.postgres.test.ts` compares it with what the migrations really
+ * made.
  *
  * The key starts with the owner, so two owners may hold the same id and an id is no oracle.
  */
