@@ -63,7 +63,8 @@ export async function checkRole(session: Session): Promise<void> {
   const [role] = await session.run(
     `select rolsuper or rolbypassrls as unsafe from pg_roles where rolname = '${appRole}'`,
   )
-  if (role === undefined) throw new StartError(`The role ${appRole} does not exist: run npx docket migrate.`, 78)
+  if (role === undefined)
+    throw new StartError(`The role ${appRole} does not exist: run npx docket migrate.`, 78)
   if (role.unsafe === true)
     throw new StartError(
       `The role ${appRole} could bypass row-level security: run ALTER ROLE ${appRole} NOSUPERUSER NOBYPASSRLS as an administrator.`,
