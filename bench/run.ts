@@ -4,6 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { variables } from '../src/config/variables.ts'
 import { commandsUntil } from './commands.ts'
 import { operations } from './contender.ts'
 import type { Plan } from './measure.ts'
@@ -20,7 +21,7 @@ Needs wrk; without pgbench its row is left out.
   --connections N   HTTP connections (32)
   --operations L    comma list of list, get, create (all)
   --database-connections L
-                    comma list of values of DATABASE_CONNECTIONS; each is a contender (4)
+                    comma list of values of DATABASE_CONNECTIONS; each is a contender (the default of the product)
   --against FOLDER  another checkout of Docket, measured in the same run
   --no-pgbench      leave pgbench out; shares are then of the first Docket
   --profile FOLDER  write a CPU profile of each Docket there, for the Chrome DevTools
@@ -36,7 +37,7 @@ const options = {
   rounds: { type: 'string', default: '5' },
   connections: { type: 'string', default: '32' },
   operations: { type: 'string', default: operations.join(',') },
-  'database-connections': { type: 'string', default: '4' },
+  'database-connections': { type: 'string', default: variables.connections.default },
   against: { type: 'string' },
   'no-pgbench': { type: 'boolean', default: false },
   profile: { type: 'string' },
