@@ -54,7 +54,8 @@ export function createApp({
   // First, so that a page of an allowed origin can read whatever is refused after it.
   app.use('/api/*', cors(corsOrigins))
   app.use(readableHead)
-  app.options('*', (c) => unmatched(app)(c))
+  const nobodyTook = unmatched(app)
+  app.options('*', nobodyTook)
   app.use(
     '/api/v1/*',
     authenticate({
@@ -74,7 +75,7 @@ export function createApp({
   app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))
   if (issuer) app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, signIn(issuer, log))
 
-  app.notFound(unmatched(app))
+  app.notFound(nobodyTook)
   app.onError((error, c) => problem(c, error))
   return app
 }

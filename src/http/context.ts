@@ -1,6 +1,5 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context as HonoContext } from 'hono'
-import type { Logger } from 'pino'
 import type { Principal } from '../auth/access-token.ts'
 import type { Statement } from '../database/statement.ts'
 
@@ -15,7 +14,6 @@ export type Env = {
     requestId: string
     /** Headers of every response, whoever makes it. */
     headers: Record<string, string>
-    log: Logger
     principal: Principal
     asOwner: AsOwner
     /** What went wrong, for the one log line of the request. */

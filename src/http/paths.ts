@@ -9,8 +9,10 @@ import { respond } from './respond.ts'
  * OPTIONS there, else 404. What exists is read from the document of the operations, so none can be forgotten.
  */
 export function unmatched(app: OpenAPIHono<Env>): (c: Context) => Response {
-  const methodsOf = allowedMethods(app)
+  // At the first request: operations may be added after this handler.
+  let methodsOf: ReturnType<typeof allowedMethods> | undefined
   return (c) => {
+    methodsOf ??= allowedMethods(app)
     const methods = methodsOf(c.req.path)
     if (methods === undefined) return problem(c, new AppError('not_found', 'There is nothing at this path.'))
     const allow = methods.join(', ')

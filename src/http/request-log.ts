@@ -22,7 +22,6 @@ export function requestLog(log: Logger, production = false): MiddlewareHandler<E
     const theirs = c.req.header('x-request-id')
     const requestId = theirs !== undefined && harmless.test(theirs) ? theirs : randomUUID()
     c.set('requestId', requestId)
-    c.set('log', log)
     c.set('headers', everyResponse(requestId, production))
     await next()
     const status = c.res.status
