@@ -3,13 +3,13 @@ import { clientConfig } from './connection-url.ts'
 import { type Embedded, embeddedEngine } from './embedded.ts'
 import { asAppError, failureOf } from './failures.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
-import { type BatchLimits, ownerBatch, prepareAll } from './owner-batch.ts'
+import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
 import type { AnyStatement, Row, Statement } from './statement.ts'
 import { unreachable } from './unreachable.ts'
 
-/** Something that runs ready-made bytes ending in one Sync as one transaction, and answers with the first row. */
+/** Something that runs an owner's statement as a transaction of its own, and answers with its first row. */
 export type Engine = {
-  run(owner: string, kind: 'read' | 'write', bytes: Buffer): Promise<Row>
+  run(call: OwnerCall): Promise<Row>
   /** The last known state; asks nobody. */
   reachable(): boolean
   close(): Promise<void>
@@ -57,7 +57,7 @@ export async function openPostgres({
     throw unreachable(error, 'DATABASE_URL')
   }
   return databaseOn({
-    run: (owner, kind, bytes) => lanes.run(owner, kind, bytes),
+    run: (call) => lanes.run(call),
     reachable: () => lanes.reachable,
     close: () => lanes.close(),
   })
@@ -80,10 +80,10 @@ function databaseOn(engine: Engine): Database {
     reachable: () => engine.reachable(),
     close: () => engine.close(),
     async asOwner(owner, statement, input) {
-      const bytes = ownerBatch(owner, statement, statement.values(owner, input))
+      const call = { owner, statement, values: statement.values(owner, input) }
       for (let attempt = 1; ; attempt++) {
         try {
-          return statement.result(await engine.run(owner, statement.kind, bytes))
+          return statement.result(await engine.run(call))
         } catch (error) {
           const { repeat, lost } = failureOf(error)
           // A lost write may have happened: repeating it could do it twice.

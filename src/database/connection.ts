@@ -1,11 +1,11 @@
 import pg from 'pg'
 import { ConnectionLost, endsConnection } from './failures.ts'
-import { Batch } from './owner-batch.ts'
+import { Batch, type OwnerCall, ownerBatch } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 
-/** A batch on its way: its bytes, and who waits for the answer. */
+/** A statement on its way, and who waits for the answer. */
 export type Job = {
-  readonly bytes: Buffer
+  readonly call: OwnerCall
   readonly settle: (error: unknown, row: Row) => void
 }
 
@@ -65,7 +65,7 @@ export class Connection {
   send(job: Job): void {
     if (this.inFlight++ === 0) this.since = performance.now()
     this.#client.query(
-      new Batch(job.bytes, (error, row) => {
+      new Batch(ownerBatch(job.call), (error, row) => {
         this.inFlight--
         this.since = performance.now()
         if (error !== null && endsConnection(error)) this.retire()

@@ -7,7 +7,7 @@ import type { BackendMessage } from 'pg-protocol/dist/messages.js'
 import { StartError } from '../errors.ts'
 import type { Engine } from './client.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { Batch } from './owner-batch.ts'
+import { Batch, ownerBatch } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 
 export const unwritableFolder =
@@ -95,7 +95,7 @@ export async function embeddedEngine({ pglite, close }: Embedded, preparation: B
       return promise
     })
   await exchange(preparation)
-  return { run: (_owner, _kind, bytes) => exchange(bytes), reachable: () => !pglite.closed, close }
+  return { run: (call) => exchange(ownerBatch(call)), reachable: () => !pglite.closed, close }
 }
 
 function deliver(answer: Uint8Array, batch: Batch): void {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { causeOf, record } from '../events.ts'
 import { Connection } from './connection.ts'
 import { databaseUnavailable, endsEveryConnection } from './failures.ts'
+import type { OwnerCall } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 import { Turns } from './turns.ts'
 
@@ -40,8 +41,7 @@ export const laneLimits: LaneLimits = {
 
 type Waiting = {
   readonly owner: string
-  readonly kind: 'read' | 'write'
-  readonly bytes: Buffer
+  readonly call: OwnerCall
   readonly queuedAt: number
   readonly resolve: (row: Row) => void
   readonly reject: (error: unknown) => void
@@ -93,12 +93,13 @@ export class Lanes {
   }
 
   /**
-   * Runs ready-made bytes that end in one Sync.
+   * Runs one owner batch.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
    */
-  run(owner: string, kind: 'read' | 'write', bytes: Buffer): Promise<Row> {
+  run(call: OwnerCall): Promise<Row> {
     return new Promise((resolve, reject) => {
-      const job = { owner, kind, bytes, resolve, reject, queuedAt: performance.now() }
+      const { owner } = call
+      const job = { owner, call, resolve, reject, queuedAt: performance.now() }
       const connection = this.#closing || !this.#mayTake(owner) ? undefined : this.#connectionFor(job)
       if (connection !== undefined && this.#waiting.size === 0) {
         if (connection.inFlight > 0) this.#grow()
@@ -136,8 +137,8 @@ export class Lanes {
   }
 
   /** An owner's writes follow each other where there is one in flight already; all else goes to the least busy. */
-  #connectionFor({ owner, kind }: Waiting): Connection | undefined {
-    const writing = kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
+  #connectionFor({ owner, call }: Waiting): Connection | undefined {
+    const writing = call.statement.kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
     const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
     return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
   }
@@ -152,7 +153,7 @@ export class Lanes {
   #send(connection: Connection, job: Waiting): void {
     const done = this.#noteInFlight(connection, job)
     connection.send({
-      bytes: job.bytes,
+      call: job.call,
       settle: (error, row) => {
         done()
         if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
@@ -164,7 +165,8 @@ export class Lanes {
   }
 
   /** Counts a batch in; what it returns counts it out. */
-  #noteInFlight(connection: Connection, { owner, kind }: Waiting): () => void {
+  #noteInFlight(connection: Connection, { owner, call }: Waiting): () => void {
+    const { kind } = call.statement
     const share = this.#shares.get(owner) ?? { inFlight: 0, writes: 0, writesOn: undefined }
     this.#shares.set(owner, share)
     share.inFlight++

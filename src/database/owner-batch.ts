@@ -28,11 +28,18 @@ export function enter(limits: BatchLimits = batchLimits): string {
 
 const enterName = 'enter'
 
+/** One statement to run as one owner. */
+export type OwnerCall = {
+  readonly owner: string
+  readonly statement: AnyStatement
+  readonly values: readonly Value[]
+}
+
 /**
  * The bytes of an owner batch: enter as the owner, run one statement, Sync. One write, one read, one
  * transaction; what follows on the same connection belongs to somebody else and shares nothing with it.
  */
-export function ownerBatch(owner: string, statement: AnyStatement, values: readonly Value[]): Buffer {
+export function ownerBatch({ owner, statement, values }: OwnerCall): Buffer {
   if (owner === '') throw new Error('A batch needs an owner')
   return batch([
     { name: enterName, values: [owner] },

@@ -70,14 +70,14 @@ describe('the bytes on the wire', () => {
           ...bindAndExecute({ name: statement?.name ?? '', values }),
           serialize.sync(),
         ])
-        expect(statement && ownerBatch(owner, statement, values).equals(expected)).toBe(true)
+        expect(statement && ownerBatch({ owner, statement, values }).equals(expected)).toBe(true)
       }),
     )
   })
 
   test('are never made for nobody', () => {
     for (const statement of taskStatements)
-      expect(() => ownerBatch('', statement, [])).toThrow(/needs an owner/)
+      expect(() => ownerBatch({ owner: '', statement, values: [] })).toThrow(/needs an owner/)
   })
 
   test('of the preparation name every statement once', () => {
