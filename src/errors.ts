@@ -42,7 +42,11 @@ type Extras = {
   cause?: unknown
   /** A closed, named reason for the log only; the caller sees `code` and `detail`. */
   reason?: string
+  note?: Note
 }
+
+/** What the log line of the request says beside the reason: the digest of a key id, and what to do about it. */
+export type Note = { readonly kid?: string | undefined; readonly advice?: string | undefined }
 
 /**
  * A failure that a caller may see. `detail` is a plain sentence that says what to do; it never holds
@@ -55,6 +59,8 @@ export class AppError extends Error {
   readonly retryAfterSeconds: number | undefined
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly reason: string | undefined
+  /** Whoever hands the failure on may add to it. */
+  note: Note | undefined
 
   constructor(code: ErrorCode, detail: string, extras: Extras = {}) {
     super(detail, { cause: extras.cause })
@@ -65,6 +71,7 @@ export class AppError extends Error {
     this.retryAfterSeconds = extras.retryAfterSeconds
     this.headers = extras.headers
     this.reason = extras.reason
+    this.note = extras.note
   }
 }
 

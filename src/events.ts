@@ -38,20 +38,11 @@ export const events = {
     duration_ms: z.number(),
     owner: Digest.optional(),
     code: z.string().optional(),
+    /** Closed. Of a refused token it says why: an expired one that comes again and again shows here. */
     reason: z.string().optional(),
+    kid: Digest.optional(),
+    advice: z.string().optional(),
     cause: Cause.optional(),
-  }),
-  /** A token was refused (`reason` is closed); an expired one that comes again and again shows here. */
-  token_refused: z.strictObject({
-    reason: z.string(),
-    kid: Digest.optional(),
-    advice: z.string().optional(),
-  }),
-  /** A token could not be checked, because its keys are out of reach. */
-  token_unchecked: z.strictObject({
-    reason: z.string(),
-    kid: Digest.optional(),
-    advice: z.string().optional(),
   }),
   keys_ignored: z.strictObject({ source, ignored: z.array(z.unknown()) }),
   keys_unreadable: z.strictObject({ source, reason: z.string(), held: z.int(), cause: Cause }),
@@ -89,8 +80,6 @@ const sentences: Record<EventName, string> = {
   stopped: 'stopped',
   crash: 'a defect ended the process',
   request: 'request',
-  token_refused: 'access token refused',
-  token_unchecked: 'access token not checked',
   keys_ignored: 'keys of the set left out',
   keys_unreadable: 'the key set could not be read',
   keys_dropped: 'the key set is too old to trust; its keys are dropped',

@@ -1,12 +1,11 @@
 import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
 import { AppError } from '../errors.ts'
-import { record } from '../events.ts'
 import { checkClaims } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
 import { checkDemands, type Demands, noDemands } from './demands.ts'
 import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
-import { adviceFor, refusal } from './refusal.ts'
+import { refusal } from './refusal.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
 import {
   type Algorithm,
@@ -82,12 +81,11 @@ type VerifiedToken = Perishable & { readonly principal: Principal; readonly keys
 
 /**
  * Checks access tokens (RFC 7519 as RFC 8725 asks) in straight lines and remembers the good ones until they expire
- * or their key is gone. Each refusal is one log line with its reason and never the token. Throws an `Error` at once
+ * or their key is gone. A refusal carries its reason and the digest of the key id for the log, never the token. Throws an `Error` at once
  * when two sources share an issuer or a secret is short.
  */
 export function createAccessTokens(options: Options): AccessTokens {
   const {
-    log,
     now = Date.now,
     horizonSeconds = 7 * 86_400,
     leewaySeconds = 5,
@@ -116,7 +114,7 @@ export function createAccessTokens(options: Options): AccessTokens {
       cache.set(digest, { principal, key, keys: source.keys, diesAt: (expiresAt + leewaySeconds) * 1000 })
       return principal
     } catch (error) {
-      noteRefusal(log, error, kid)
+      if (error instanceof AppError) error.note = { ...error.note, kid: keyIdHash(kid) }
       throw error
     }
   }
@@ -129,7 +127,7 @@ export function createAccessTokens(options: Options): AccessTokens {
 
   return {
     authenticate: (values) => {
-      const token = readBearer(values, log)
+      const token = bearerToken(values)
       const digest = tokenDigest(token)
       return recall(digest) ?? verify(token, digest)
     },
@@ -206,21 +204,4 @@ async function isSigned(token: string, key: VerificationKey, algorithm: Algorith
     if (error instanceof errors.JOSEError) return false
     throw error
   }
-}
-
-function readBearer(values: readonly string[], log: BaseLogger): string {
-  try {
-    return bearerToken(values)
-  } catch (error) {
-    noteRefusal(log, error, undefined)
-    throw error
-  }
-}
-
-function noteRefusal(log: BaseLogger, error: unknown, kid: unknown): void {
-  if (!(error instanceof AppError)) return
-  const { reason = 'unknown', code } = error
-  const fields = { reason, kid: keyIdHash(kid), advice: adviceFor(reason) }
-  if (code === 'unavailable') record(log, 'warn', 'token_unchecked', fields)
-  else record(log, 'info', 'token_refused', fields)
 }

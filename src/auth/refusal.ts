@@ -64,16 +64,12 @@ export const refusalAdvice: Readonly<Partial<Record<RefusalReason, string>>> = {
     'Better Auth tokens live for 15 minutes. The client has to fetch a new one from /api/auth/token when it gets token_expired.',
 }
 
-/** The failure of a refused token. Throws nothing itself: write `throw refusal(…)`. */
+/** The failure of a refused token; its reason and the advice are for the log line of the request. Throws nothing itself: write `throw refusal(…)`. */
 export function refusal(reason: RefusalReason, retryAfterSeconds?: number): AppError {
   const code = codes[reason]
   return new AppError(code, details[code], {
     reason,
+    note: { advice: refusalAdvice[reason] },
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   })
-}
-
-/** The advice that belongs to a reason, if the reason is one that has some. */
-export function adviceFor(reason: string | undefined): string | undefined {
-  return Object.entries(refusalAdvice).find(([name]) => name === reason)?.[1]
 }

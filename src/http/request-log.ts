@@ -60,6 +60,8 @@ function entry(c: Context, status: number, durationMs: number) {
     owner: principal && ownerHash(principal),
     code: known?.code,
     reason: known?.reason,
+    kid: known?.note?.kid,
+    advice: known?.note?.advice,
     cause: status < 500 ? undefined : causeOf(known?.cause ?? failure),
   }
 }

@@ -28,12 +28,17 @@ test('a request is one line, with the owner as a digest and the route as a patte
   expect(api.logged()).not.toContain('hidden-in-the-query')
 })
 
-test('a refused token is a line with a reason, also each time an expired one comes again', async () => {
+test('a refused token is one line: reason, digest of the key id and advice; also each time an expired one comes again', async () => {
   const old = await api.newOwner({ exp: Math.floor(Date.now() / 1000) - 60 })
-  const before = ofKind('token_refused').length
+  const before = logged().length
   for (let i = 0; i < 3; i++) await old.call('/tasks')
-  const after = ofKind('token_refused').slice(before)
-  expect(after.map(({ reason }) => reason)).toEqual(['expired', 'expired', 'expired'])
+  const after = logged().slice(before)
+  expect(after).toHaveLength(3)
+  for (const line of after) {
+    expect(line).toMatchObject({ event: 'request', status: 401, code: 'token_expired', reason: 'expired' })
+    expect(line.kid).toMatch(/^[0-9a-f]{12}$/)
+    expect(line.advice).toContain('15 minutes')
+  }
 })
 
 test('an owner who asks for many tasks that are not there is noted once', async () => {

@@ -83,6 +83,12 @@ export async function openTokenCheck() {
     /** How the check ends for these `Authorization` values: a principal, or what the caller and the log are told. */
     outcome,
     bearer: (token: string) => outcome(`Bearer ${token}`),
+    /** The failure with which the token is refused. */
+    refusalOf: async (token: string): Promise<AppError> => {
+      const refused = await Promise.resolve(tokens.authenticate([`Bearer ${token}`])).catch((error) => error)
+      if (refused instanceof AppError) return refused
+      throw new Error('the token was not refused')
+    },
     /** What was logged since the last time this was asked. */
     takeLines: () => {
       const taken = lines
