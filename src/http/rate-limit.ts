@@ -1,8 +1,9 @@
-import { createHmac, hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AppError } from '../errors.ts'
 import { record } from '../events.ts'
+import { createAddressCounters } from './address-counters.ts'
 import type { Context } from './context.ts'
 
 /** Counts requests a minute by some key. Throws AppError `rate_limited` for those beyond. */
@@ -14,9 +15,6 @@ export type RateLimit = {
 
 const windowSeconds = 60
 
-/** Addresses share this many counters, so that a flood from everywhere needs no more memory than that. */
-const addressCounters = 2 ** 17
-
 /**
  * At most `perMinute` requests in each minute since a key's first one; undefined when that is 0, which is off.
  * The answer says what is left and when it starts anew: `RateLimit`, `RateLimit-Policy`
@@ -25,7 +23,7 @@ const addressCounters = 2 ** 17
 export function rateLimit(name: 'owner' | 'address', perMinute: number, log: Logger): RateLimit | undefined {
   if (perMinute === 0) return undefined
   const limiter = new RateLimiterMemory({ points: perMinute, duration: windowSeconds, keyPrefix: '' })
-  const counter = name === 'address' ? bucket : (key: string) => key
+  const counter = name === 'address' ? createAddressCounters() : (key: string) => key
   const policy = `"${name}";q=${perMinute};w=${windowSeconds}`
   const tell = (c: Context, left: RateLimiterRes) => {
     const seconds = Math.ceil(left.msBeforeNext / 1000)
@@ -51,14 +49,6 @@ export function rateLimit(name: 'owner' | 'address', perMinute: number, log: Log
     },
     giveBack: (key) => void limiter.reward(counter(key)),
   }
-}
-
-/** Keyed anew by each process: nobody can find an address that shares its counter with a chosen one. */
-const bucketKey = randomBytes(32)
-
-function bucket(address: string): string {
-  const keyed = createHmac('sha256', bucketKey).update(address).digest()
-  return String(keyed.readUInt32BE(0) % addressCounters)
 }
 
 function digest(key: string): string {
