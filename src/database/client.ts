@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
+import { attempt, clock } from './attempts.ts'
 import { clientConfig } from './connection-url.ts'
+import { Deadline } from './deadline.ts'
 import { type Embedded, embeddedEngine } from './embedded.ts'
-import { asAppError, failureOf } from './failures.ts'
+import { asAppError, databaseUnavailable, mayRepeat } from './failures.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
 import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
 import type { AnyStatement, Row, Statement } from './statement.ts'
@@ -20,9 +22,19 @@ export type Database = {
   /**
    * Runs one statement as one owner: the policies see that owner, the statement says `WHERE owner_id`, and
    * both come from here, never from the input.
+   *
+   * What failed and is known to have changed nothing is sent again, three times in all; a write of which that is not
+   * known is not. It answers within 10 s. What waits for a connection is dropped once `gone` says that nobody waits
+   * for the answer any more.
+   *
    * @throws AppError `quota_exceeded`, `unavailable` or `internal`.
    */
-  asOwner<Input, Result>(owner: string, statement: Statement<Input, Result>, input: Input): Promise<Result>
+  asOwner<Input, Result>(
+    owner: string,
+    statement: Statement<Input, Result>,
+    input: Input,
+    gone?: () => boolean,
+  ): Promise<Result>
   reachable(): boolean
   close(): Promise<void>
 }
@@ -31,8 +43,11 @@ export type PostgresOptions = {
   url: string
   statements: readonly AnyStatement[]
   log: Logger
-  limits?: Partial<LaneLimits & BatchLimits>
+  limits?: Partial<LaneLimits & BatchLimits & RequestLimits>
 }
+
+/** How long the door is held open for one call, repeats included. */
+export type RequestLimits = { readonly requestMs: number }
 
 /**
  * A Postgres over TCP. The first connection is opened here.
@@ -56,11 +71,12 @@ export async function openPostgres({
     await lanes.close()
     throw unreachable(error, 'DATABASE_URL')
   }
-  return databaseOn({
+  const engine: Engine = {
     run: (call) => lanes.run(call),
     reachable: () => lanes.reachable,
     close: () => lanes.close(),
-  })
+  }
+  return databaseOn(engine, { ...requestLimits, ...limits })
 }
 
 /** The embedded Postgres, which is already open. */
@@ -72,24 +88,30 @@ export async function openPglite(
   return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)))
 }
 
-/** How often one batch is sent at the most. */
-const attempts = 3
+/** A request is answered within 10 s: the last of it is how often that is looked at. */
+export const requestLimits: RequestLimits = { requestMs: 9_500 }
+const checkEveryMs = 500
 
-function databaseOn(engine: Engine): Database {
+/** How often one batch is sent at the most. */
+const most = 3
+
+/** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
+export function databaseOn(engine: Engine, { requestMs }: RequestLimits = requestLimits): Database {
+  const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
-    close: () => engine.close(),
-    async asOwner(owner, statement, input) {
-      const call = { owner, statement, values: statement.values(owner, input) }
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return statement.result(await engine.run(call))
-        } catch (error) {
-          const { repeat, lost } = failureOf(error)
-          // A lost write may have happened: repeating it could do it twice.
-          const again = repeat || (lost && statement.kind === 'read')
-          if (!again || attempt === attempts) throw asAppError(error)
-        }
+    close: async () => {
+      await engine.close()
+      deadline.close()
+    },
+    async asOwner(owner, statement, input, gone) {
+      const call = { owner, statement, values: statement.values(owner, input), gone }
+      const again = (error: unknown) => mayRepeat(error, statement.kind) && !gone?.()
+      const answered = attempt(() => engine.run(call), again, { most, withinMs: requestMs, ...clock })
+      try {
+        return statement.result(await deadline.watch(answered, databaseUnavailable))
+      } catch (error) {
+        throw asAppError(error)
       }
     },
   }

@@ -1,8 +1,10 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { causeOf, record } from '../events.ts'
+import { attempt, clock } from './attempts.ts'
+import { connectsSoon, pauseAfter } from './connecting.ts'
 import { Connection } from './connection.ts'
-import { databaseUnavailable, endsEveryConnection } from './failures.ts'
+import { callerGone, databaseUnavailable, endsEveryConnection } from './failures.ts'
 import type { OwnerCall } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 import { Turns } from './turns.ts'
@@ -55,8 +57,8 @@ type Share = { inFlight: number; writes: number; writesOn: Connection | undefine
 
 const sweepMs = 500
 
-/** How long after a failed attempt to connect there is no other. */
-const backOffMs = 400
+/** How often it is tried to connect before those who wait are told, unless the database is known to be lost. */
+const connectAttempts = 3
 
 /**
  * A few connections, each with many batches in flight; the least busy takes the next one. What finds no room
@@ -74,7 +76,8 @@ export class Lanes {
   readonly #shares = new Map<string, Share>()
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
-  #failedAt: number | undefined
+  /** Until when there is no other attempt to connect; by `performance.now()`. */
+  #pausedUntil = 0
   #lost = false
   #closing = false
 
@@ -116,7 +119,7 @@ export class Lanes {
 
   /** Opens the first connection, so that a process that cannot serve says so at once. */
   async connect(): Promise<void> {
-    this.#open.add(await this.#connection())
+    this.#open.add(await this.#connected())
   }
 
   /** Refuses what waits, lets what is in flight finish, and closes. */
@@ -183,10 +186,21 @@ export class Lanes {
   #serveWaiting(): void {
     while (this.#waiting.size > 0 && this.#leastBusy() !== undefined) {
       const job = this.#waiting.take((owner) => this.#mayTake(owner))
+      if (job?.call.gone?.()) {
+        job.reject(callerGone())
+        continue
+      }
       const connection = job === undefined ? undefined : this.#connectionFor(job)
       if (job === undefined || connection === undefined) return
       this.#send(connection, job)
     }
+  }
+
+  /** A moment's failure to connect is nobody's business. */
+  #connected(): Promise<Connection> {
+    const again = (error: unknown) => !this.#closing && connectsSoon(error)
+    const limits = { most: this.#lost ? 1 : connectAttempts, withinMs: this.#limits.waitMs }
+    return attempt(() => this.#connection(), again, { ...limits, ...clock })
   }
 
   #connection(): Promise<Connection> {
@@ -205,18 +219,18 @@ export class Lanes {
   #grow(): void {
     if (this.#opening !== undefined || this.#closing || this.#justFailed()) return
     if (this.#open.size >= this.#limits.connections) return
-    this.#opening = this.#connection().then(
+    this.#opening = this.#connected().then(
       (connection) => {
         this.#opening = undefined
         this.#open.add(connection)
         if (this.#lost) record(this.#log, 'info', 'database_back', {})
         this.#lost = false
-        this.#failedAt = undefined
+        this.#pausedUntil = 0
         this.#serveWaiting()
       },
       (error: unknown) => {
         this.#opening = undefined
-        this.#failedAt = performance.now()
+        this.#pausedUntil = performance.now() + pauseAfter(error)
         // No further connection to be had is no loss: those there are go on serving.
         if (this.#open.size > 0) return
         if (!this.#lost) record(this.#log, 'error', 'database_lost', { cause: causeOf(error) })
@@ -227,7 +241,7 @@ export class Lanes {
   }
 
   #justFailed(): boolean {
-    return this.#failedAt !== undefined && performance.now() - this.#failedAt < backOffMs
+    return performance.now() < this.#pausedUntil
   }
 
   /** Gives up stuck connections, closes unused ones, refuses what waited too long, and tries to come back. */

@@ -33,6 +33,8 @@ export type OwnerCall = {
   readonly owner: string
   readonly statement: AnyStatement
   readonly values: readonly Value[]
+  /** True once nobody waits for the answer: what was not sent by then need not be. */
+  readonly gone?: (() => boolean) | undefined
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { PGliteInterface } from '@electric-sql/pglite'
 import pg from 'pg'
+import { attempt, clock } from './attempts.ts'
+import { connectsSoon } from './connecting.ts'
 import { clientConfig } from './connection-url.ts'
 import { unreachable } from './unreachable.ts'
 
@@ -23,13 +25,9 @@ export async function withSession<T>(
   variable: string,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client(clientConfig(url))
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-  } catch (error) {
+  const client = await connect(url).catch((error: unknown) => {
     throw unreachable(error, variable)
-  }
+  })
   try {
     return await work({
       run: async (text) => {
@@ -40,6 +38,17 @@ export async function withSession<T>(
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/** A database that is only just waking or starting is asked again, a few times. */
+function connect(url: string): Promise<pg.Client> {
+  const once = async () => {
+    const client = new pg.Client(clientConfig(url))
+    client.on('error', () => undefined)
+    await client.connect()
+    return client
+  }
+  return attempt(once, connectsSoon, { most: 3, withinMs: 2_000, ...clock })
 }
 
 export function embeddedSession(database: PGliteInterface): Session {

@@ -147,9 +147,9 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'a write whose answer was lost is not repeated',
-    file: 'src/database/client.ts',
-    find: "(lost && statement.kind === 'read')",
-    replace: 'lost',
+    file: 'src/database/failures.ts',
+    find: "(again === 'reads' && kind === 'read')",
+    replace: "again === 'reads'",
     caughtBy: onPostgres('test/database/lost-connection'),
   },
   {
