@@ -7,6 +7,7 @@ import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
 import { addCaller } from './auth/me.ts'
 import { signIn } from './auth/sign-in.ts'
 import type { Database } from './database/client.ts'
+import type { RateWindows } from './database/rate-windows.ts'
 import { addHealth, type Readiness } from './health/routes.ts'
 import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
@@ -31,7 +32,13 @@ export type Parts = {
   production: boolean
   corsOrigins: readonly string[]
   /** Requests a minute; 0 is off. */
-  limits: { perOwner: number; perAddress: number; trustedProxies: readonly string[] }
+  limits: {
+    perOwner: number
+    perAddress: number
+    trustedProxies: readonly string[]
+    /** Where the requests of owners are counted for several instances together. */
+    ownerWindows: RateWindows | undefined
+  }
   readiness: () => Readiness
   /** Only in development, and only when no other source of tokens is configured. */
   issuer?: BuiltInIssuer
@@ -62,7 +69,7 @@ export function createApp({
       tokens,
       database,
       perAddress: rateLimit('address', limits.perAddress, log),
-      perOwner: rateLimit('owner', limits.perOwner, log),
+      perOwner: rateLimit('owner', limits.perOwner, log, limits.ownerWindows),
       addressOf: clientAddress(limits.trustedProxies),
     }),
   )

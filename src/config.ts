@@ -29,7 +29,11 @@ export type Config = {
   /** Most tasks of one owner. */
   readonly taskQuota: number
   /** Requests a minute; 0 is off. */
-  readonly rateLimit: { readonly perOwner: number; readonly perAddress: number }
+  readonly rateLimit: {
+    readonly perOwner: number
+    readonly perAddress: number
+    readonly store: 'memory' | 'postgres'
+  }
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[]
   /** Origins byte for byte as browsers send them. */
@@ -89,6 +93,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
     rateLimit: {
       perOwner: settings.read(variables.rateLimit),
       perAddress: settings.read(variables.rateLimitAddress),
+      store: readRateLimitStore(settings),
     },
     trustedProxies: settings.read(variables.trustedProxies) ?? [],
     corsOrigins: settings.read(variables.corsOrigins) ?? [],
@@ -109,6 +114,16 @@ function readDatabase(settings: Settings, production: boolean) {
 
   const config: Config['database'] = databaseUrl ? { kind: 'postgres', connections } : { kind: 'embedded' }
   return { config, secrets: { ...(databaseUrl && { databaseUrl }), ...(migrationUrl && { migrationUrl }) } }
+}
+
+function readRateLimitStore(settings: Settings): Config['rateLimit']['store'] {
+  const store = settings.read(variables.rateLimitStore)
+  if (store === 'postgres')
+    settings.require(
+      variables.databaseUrl,
+      'RATE_LIMIT_STORE=postgres counts there; the embedded one serves one process',
+    )
+  return store
 }
 
 function deepFreeze<T>(value: T): T {

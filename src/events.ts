@@ -54,6 +54,9 @@ export const events = {
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
   /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
+  /** Requests are counted in the memory of this process until the shared count answers again. */
+  rate_store_lost: z.strictObject({ cause: Cause }),
+  rate_store_back: z.strictObject({}),
   database_lost: z.strictObject({ cause: Cause }),
   database_back: z.strictObject({}),
   issuer_connection_lost: z.strictObject({ cause: Cause }),
@@ -87,6 +90,8 @@ const sentences: Record<EventName, string> = {
   issuer: 'built-in issuer',
   rate_limited: 'too many requests',
   many_missing: 'many tasks asked for that are not there',
+  rate_store_lost: 'the shared count of requests is out of reach; this process counts alone',
+  rate_store_back: 'the shared count of requests is back',
   database_lost: 'database is out of reach',
   database_back: 'database is back',
   issuer_connection_lost: 'connection of the built-in issuer lost',

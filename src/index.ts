@@ -9,6 +9,7 @@ import { openEmbedded } from './database/embedded.ts'
 import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
 import type { BatchLimits } from './database/owner-batch.ts'
+import { openRateWindows } from './database/rate-windows.ts'
 import type { AnyStatement } from './database/statement.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
@@ -97,6 +98,10 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     const tokens = createAccessTokens({ sources, log, demands, horizonSeconds })
     closing.push(() => tokens.close())
 
+    const windowsUrl = config.rateLimit.store === 'postgres' ? secrets.databaseUrl?.reveal() : undefined
+    const ownerWindows = windowsUrl === undefined ? undefined : openRateWindows(windowsUrl, log)
+    closing.push(() => ownerWindows?.close())
+
     let serving = true
     const app = createApp({
       database,
@@ -104,7 +109,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       log,
       production: config.production,
       corsOrigins: config.corsOrigins,
-      limits: { ...config.rateLimit, trustedProxies: config.trustedProxies },
+      limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
       readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
       ...(issuer && { issuer }),
     })

@@ -164,6 +164,15 @@ export const variables = {
     example: '1200',
     schema: wholeNumber(0, 999_999_999),
   },
+  rateLimitStore: {
+    name: 'RATE_LIMIT_STORE',
+    meaning:
+      'where requests per owner are counted: `memory` of each process, or `postgres`, for all instances on ' +
+      'one database together, at the price of one more statement a request',
+    default: 'memory',
+    example: 'postgres',
+    schema: oneOf(['memory', 'postgres']),
+  },
   rateLimitAddress: {
     name: 'RATE_LIMIT_ADDRESS',
     meaning: 'requests a minute per client address, counted before authentication; 0 is off',

@@ -7,8 +7,8 @@ export const appRole = 'docket_app'
 const oldestPostgres = 15
 
 /**
- * Lets a login role become the unprivileged role, since Postgres 16 without inheriting its rights, and see which
- * migrations were applied; nothing more. Does nothing for one that already may, so a second start needs no right
+ * Lets a login role become the unprivileged role, since Postgres 16 without inheriting its rights, see which
+ * migrations were applied, and count requests; nothing more. Does nothing for one that already may, so a second start needs no right
  * to grant.
  */
 export async function grantAppRole(session: Session, loginRole?: string): Promise<void> {
@@ -28,6 +28,9 @@ export async function grantAppRole(session: Session, loginRole?: string): Promis
       end if;
       if not has_schema_privilege(login, 'docket', 'USAGE') then
         execute format('grant usage on schema docket to %I', login);
+      end if;
+      if not has_table_privilege(login, 'docket.rate_windows', 'DELETE') then
+        execute format('grant select, insert, update, delete on docket.rate_windows to %I', login);
       end if;
       if not has_table_privilege(login, 'docket.migrations', 'SELECT') then
         execute format('grant select on docket.migrations to %I', login);

@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
 import type { Logger } from 'pino'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateWindows } from '../database/rate-windows.ts'
 import { AppError } from '../errors.ts'
 import { record } from '../events.ts'
 import { createAddressCounters } from './address-counters.ts'
 import type { Context } from './context.ts'
+import { memoryCounter, sharedCounter } from './rate-counter.ts'
 
 /** Counts requests a minute by some key. Throws AppError `rate_limited` for those beyond. */
 export type RateLimit = {
@@ -19,10 +21,17 @@ const windowSeconds = 60
  * At most `perMinute` requests in each minute since a key's first one; undefined when that is 0, which is off.
  * The answer says what is left and when it starts anew: `RateLimit`, `RateLimit-Policy`
  * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/), and `Retry-After` once it is used up.
+ * With `windows` the count is shared with every instance on the same database, else it is this process's own.
  */
-export function rateLimit(name: 'owner' | 'address', perMinute: number, log: Logger): RateLimit | undefined {
+export function rateLimit(
+  name: 'owner' | 'address',
+  perMinute: number,
+  log: Logger,
+  windows?: RateWindows,
+): RateLimit | undefined {
   if (perMinute === 0) return undefined
-  const limiter = new RateLimiterMemory({ points: perMinute, duration: windowSeconds, keyPrefix: '' })
+  const window = { points: perMinute, duration: windowSeconds }
+  const limiter = windows === undefined ? memoryCounter(window) : sharedCounter(window, windows, { log })
   const counter = name === 'address' ? createAddressCounters() : (key: string) => key
   const policy = `"${name}";q=${perMinute};w=${windowSeconds}`
   const tell = (c: Context, left: RateLimiterRes) => {

@@ -85,6 +85,12 @@ test('a login that only serves: migrated by another, it may do what is needed an
   await database.close()
   await expect(admin(as('runtime'), 'select * from docket.tasks')).rejects.toMatchObject({ code: '42501' })
   await expect(admin(as('runtime'), 'delete from docket.migrations')).rejects.toMatchObject({ code: '42501' })
+  await admin(
+    as('runtime'),
+    `insert into docket.rate_windows values ('a', 1, 0) on conflict (key) do update set points = 2;
+     delete from docket.rate_windows`,
+  )
+  await expect(admin(as('runtime'), 'truncate docket.rate_windows')).rejects.toMatchObject({ code: '42501' })
 })
 
 describe('what would take isolation away stops the start:', () => {
