@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
 import { attempt, clock } from './attempts.ts'
-import { clientConfig } from './connection-url.ts'
 import { Deadline } from './deadline.ts'
+import type { Driver } from './driver.ts'
 import { type Embedded, embeddedEngine } from './embedded.ts'
 import { asAppError, databaseUnavailable, mayRepeat } from './failures.ts'
-import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
+import type { LaneLimits } from './lanes.ts'
+import { openLanes } from './open-lanes.ts'
 import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
 import type { AnyStatement, Row, Statement } from './statement.ts'
-import { unreachable } from './unreachable.ts'
 
 /** Something that runs an owner's statement as a transaction of its own, and answers with its first row. */
 export type Engine = {
@@ -41,6 +41,8 @@ export type Database = {
 
 export type PostgresOptions = {
   url: string
+  /** How it is reached; TCP unless told. */
+  driver?: Driver
   statements: readonly AnyStatement[]
   log: Logger
   limits?: Partial<LaneLimits & BatchLimits & RequestLimits>
@@ -50,33 +52,17 @@ export type PostgresOptions = {
 export type RequestLimits = { readonly requestMs: number }
 
 /**
- * A Postgres over TCP. The first connection is opened here.
+ * A Postgres by whichever driver. The first connection is opened here.
  * @throws StartError when that fails.
  */
-export async function openPostgres({
-  url,
-  statements,
-  log,
-  limits = {},
-}: PostgresOptions): Promise<Database> {
-  const lanes = new Lanes({
-    config: clientConfig(url),
-    preparation: prepareAll(statements, limits),
-    limits: { ...laneLimits, ...limits },
-    log,
-  })
-  try {
-    await lanes.connect()
-  } catch (error) {
-    await lanes.close()
-    throw unreachable(error, 'DATABASE_URL')
-  }
+export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const lanes = await openLanes(options)
   const engine: Engine = {
     run: (call) => lanes.run(call),
     reachable: () => lanes.reachable,
     close: () => lanes.close(),
   }
-  return databaseOn(engine, { ...requestLimits, ...limits })
+  return databaseOn(engine, { ...requestLimits, ...options.limits })
 }
 
 /** The embedded Postgres, which is already open. */

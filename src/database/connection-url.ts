@@ -25,3 +25,12 @@ export function clientConfig(url: string): pg.ClientConfig & { enableChannelBind
 function verifiedTls(url: string): string {
   return url.replace(/([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, '$1verify-full')
 }
+
+/**
+ * Whether a name given to a statement means the same statement for as long as the connection lasts, whoever answers.
+ * Neon does so on both of its URLs: the pooled one is a PgBouncer (1.22 or newer, from 1.21 on it can) that keeps
+ * names for its clients. Any other host is asked on each connection.
+ */
+export function keepsNames(url: string): boolean {
+  return /(^|\.)neon\.tech$/.test(new URL(url).hostname)
+}

@@ -1,7 +1,8 @@
-import pg from 'pg'
-import { ConnectionLost, endsConnection } from './failures.ts'
-import { Batch, type OwnerCall, ownerBatch } from './owner-batch.ts'
+import type { Carrier } from './carrier.ts'
+import { ConnectionLost, endsConnection, sqlState } from './failures.ts'
+import { type OwnerCall, ownerBatch } from './owner-batch.ts'
 import type { Row } from './statement.ts'
+import { whichProcess } from './unnamed-batch.ts'
 
 /** A statement on its way, and who waits for the answer. */
 export type Job = {
@@ -9,50 +10,76 @@ export type Job = {
   readonly settle: (error: unknown, row: Row) => void
 }
 
+/** Something that takes jobs: a connection, or what stands for one. */
+export type Lane = {
+  /** Jobs taken and not settled yet. */
+  readonly inFlight: number
+  /** When the oldest job in flight became the oldest, or when the last one was settled; by `performance.now()`. */
+  readonly since: number
+  send(job: Job): void
+  /** Waits for what is in flight, then ends. */
+  close(): Promise<void>
+  /** Ends at once; what is in flight fails. */
+  destroy(): void
+  /** Takes no more work; what is in flight may still be answered. */
+  retire(): void
+}
+
+/** How a lane is opened; `onEnd` is called once, when it can take no more. */
+export type OpenLane = (options: { connectMs: number; onEnd: (lane: Lane) => void }) => Promise<Lane>
+
+export type Batches = {
+  /** Makes a fresh connection know every statement by its name. */
+  readonly preparation: Buffer
+  /** A batch for a connection that does not. */
+  readonly unnamed: (call: OwnerCall) => Buffer
+  /** What is known of who keeps names on this URL; `ask` finds out on each connection. */
+  readonly names: 'kept' | 'ask'
+}
+
 /**
  * One connection on which many batches are in flight. Answers come in the order of the batches; a batch that
  * fails touches no other; when the connection is lost all that is in flight fails with `ConnectionLost`.
  */
-export class Connection {
-  readonly #client: pg.Client
+export class Connection implements Lane {
+  readonly #carrier: Carrier
   readonly #onEnd: (connection: Connection) => void
+  #bytesOf: (call: OwnerCall) => Buffer
   #ended = false
-  /** Batches sent and not answered yet. */
   inFlight = 0
-  /** When the oldest batch in flight became the oldest, or when the last one was answered; by `performance.now()`. */
   since = performance.now()
 
-  private constructor(client: pg.Client, onEnd: (connection: Connection) => void) {
-    this.#client = client
+  private constructor(carrier: Carrier, batches: Batches, onEnd: (connection: Connection) => void) {
+    this.#carrier = carrier
+    this.#bytesOf = batches.unnamed
     this.#onEnd = onEnd
-    client.on('error', () => this.#end())
-    client.on('end', () => this.#end())
+    carrier.onEnd(() => this.#end())
   }
 
   /**
-   * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`.
-   * `onEnd` is called once, when it can take no more.
-   * @throws what `pg` or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
+   * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`. Behind a
+   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch.
+   * @throws what the driver or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
    */
   static async open(options: {
-    config: pg.ClientConfig
-    preparation: Buffer
+    carrier: Carrier
+    batches: Batches
     connectMs: number
     onEnd: (connection: Connection) => void
   }): Promise<Connection> {
-    const { config, preparation, connectMs, onEnd } = options
-    const client = new pg.Client({ ...config, pipeline: true })
-    const connection = new Connection(client, onEnd)
+    const { carrier, batches, connectMs, onEnd } = options
+    const connection = new Connection(carrier, batches, onEnd)
     let late = false
     const overdue = setTimeout(() => {
       late = true
       connection.destroy()
     }, connectMs)
     try {
-      await client.connect()
-      await new Promise<void>((resolve, reject) => {
-        client.query(new Batch(preparation, (error) => (error ? reject(error) : resolve())))
-      })
+      await carrier.connect()
+      if (batches.names === 'kept' || (await isDirect(carrier))) {
+        await answerTo(carrier, batches.preparation)
+        connection.#bytesOf = ownerBatch
+      }
       return connection
     } catch (error) {
       connection.destroy()
@@ -64,33 +91,26 @@ export class Connection {
 
   send(job: Job): void {
     if (this.inFlight++ === 0) this.since = performance.now()
-    this.#client.query(
-      new Batch(ownerBatch(job.call), (error, row) => {
-        this.inFlight--
-        this.since = performance.now()
-        if (error !== null && endsConnection(error)) this.retire()
-        job.settle(
-          error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
-          row,
-        )
-      }),
-    )
+    this.#carrier.carry(this.#bytesOf(job.call), (error, row) => {
+      this.inFlight--
+      this.since = performance.now()
+      if (error !== null && endsConnection(error)) this.retire()
+      job.settle(
+        error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
+        row,
+      )
+    })
   }
 
-  /** Waits for what is in flight, then says goodbye to Postgres. */
   async close(): Promise<void> {
-    await this.#client.end().catch(() => undefined)
+    await this.#carrier.close()
   }
 
-  /** Ends it at once; what is in flight fails. */
   destroy(): void {
     this.#end()
-    // `end` would wait for the answers that are not coming.
-    const { connection } = this.#client as unknown as { connection: { stream: { destroy(): void } } }
-    connection.stream.destroy()
+    this.#carrier.destroy()
   }
 
-  /** Takes no more work; what is in flight may still be answered. */
   retire(): void {
     this.#end()
     void this.close()
@@ -103,7 +123,23 @@ export class Connection {
   }
 }
 
+/**
+ * Whether the session that answers is the one that was logged in to. A pooler logs its clients in by itself and
+ * names a process that is none, or not the one of their transactions; there a name could be unknown, or, worse,
+ * somebody else's.
+ */
+async function isDirect(carrier: Carrier): Promise<boolean> {
+  const row = await answerTo(carrier, whichProcess)
+  return row?.[0] === String(carrier.processId())
+}
+
+function answerTo(carrier: Carrier, bytes: Buffer): Promise<Row> {
+  return new Promise((resolve, reject) => {
+    carrier.carry(bytes, (error, row) => (error === null ? resolve(row) : reject(error)))
+  })
+}
+
 /** Anything Postgres did not say itself; what it says while it hangs up is told by its SQLSTATE. */
 function isLoss(error: unknown): boolean {
-  return !(error instanceof pg.DatabaseError)
+  return sqlState(error) === undefined
 }

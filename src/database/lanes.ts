@@ -1,9 +1,8 @@
-import type pg from 'pg'
 import type { Logger } from 'pino'
 import { causeOf, record } from '../events.ts'
 import { attempt, clock } from './attempts.ts'
 import { connectsSoon, pauseAfter } from './connecting.ts'
-import { Connection } from './connection.ts'
+import type { Lane, OpenLane } from './connection.ts'
 import { callerGone, databaseUnavailable, endsEveryConnection } from './failures.ts'
 import type { OwnerCall } from './owner-batch.ts'
 import type { Row } from './statement.ts'
@@ -53,7 +52,7 @@ type Waiting = {
  * What an owner has in flight, and where the writes among it are. Writes lock the owner's count of tasks: sent over two
  * connections, the second would wait there for the first one's commit, and hold up whoever stands behind it.
  */
-type Share = { inFlight: number; writes: number; writesOn: Connection | undefined }
+type Share = { inFlight: number; writes: number; writesOn: Lane | undefined }
 
 const sweepMs = 500
 
@@ -65,13 +64,12 @@ const connectAttempts = 3
  * waits in `Turns`, bounded in number and time, and is then refused as `unavailable`.
  */
 export class Lanes {
-  readonly #config: pg.ClientConfig
-  readonly #preparation: Buffer
+  readonly #openLane: OpenLane
   readonly #limits: LaneLimits
   readonly #log: Logger
-  readonly #open = new Set<Connection>()
+  readonly #open = new Set<Lane>()
   /** Take no more work, and have some in flight. */
-  readonly #leaving = new Set<Connection>()
+  readonly #leaving = new Set<Lane>()
   readonly #waiting: Turns<Waiting>
   readonly #shares = new Map<string, Share>()
   readonly #sweep: NodeJS.Timeout
@@ -81,9 +79,8 @@ export class Lanes {
   #lost = false
   #closing = false
 
-  constructor(options: { config: pg.ClientConfig; preparation: Buffer; limits: LaneLimits; log: Logger }) {
-    this.#config = options.config
-    this.#preparation = options.preparation
+  constructor(options: { open: OpenLane; limits: LaneLimits; log: Logger }) {
+    this.#openLane = options.open
     this.#limits = options.limits
     this.#log = options.log
     this.#waiting = new Turns(options.limits.waiting, options.limits.waitingOfOne)
@@ -140,20 +137,20 @@ export class Lanes {
   }
 
   /** An owner's writes follow each other where there is one in flight already; all else goes to the least busy. */
-  #connectionFor({ owner, call }: Waiting): Connection | undefined {
+  #connectionFor({ owner, call }: Waiting): Lane | undefined {
     const writing = call.statement.kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
     const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
     return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
   }
 
-  #leastBusy(): Connection | undefined {
-    let least: Connection | undefined
+  #leastBusy(): Lane | undefined {
+    let least: Lane | undefined
     for (const connection of this.#open)
       if (least === undefined || connection.inFlight < least.inFlight) least = connection
     return least !== undefined && least.inFlight < this.#limits.inFlight ? least : undefined
   }
 
-  #send(connection: Connection, job: Waiting): void {
+  #send(connection: Lane, job: Waiting): void {
     const done = this.#noteInFlight(connection, job)
     connection.send({
       call: job.call,
@@ -168,7 +165,7 @@ export class Lanes {
   }
 
   /** Counts a batch in; what it returns counts it out. */
-  #noteInFlight(connection: Connection, { owner, call }: Waiting): () => void {
+  #noteInFlight(connection: Lane, { owner, call }: Waiting): () => void {
     const { kind } = call.statement
     const share = this.#shares.get(owner) ?? { inFlight: 0, writes: 0, writesOn: undefined }
     this.#shares.set(owner, share)
@@ -197,16 +194,14 @@ export class Lanes {
   }
 
   /** A moment's failure to connect is nobody's business. */
-  #connected(): Promise<Connection> {
+  #connected(): Promise<Lane> {
     const again = (error: unknown) => !this.#closing && connectsSoon(error)
     const limits = { most: this.#lost ? 1 : connectAttempts, withinMs: this.#limits.waitMs }
-    return attempt(() => this.#connection(), again, { ...limits, ...clock })
+    return attempt(() => this.#connect(), again, { ...limits, ...clock })
   }
 
-  #connection(): Promise<Connection> {
-    return Connection.open({
-      config: this.#config,
-      preparation: this.#preparation,
+  #connect(): Promise<Lane> {
+    return this.#openLane({
       connectMs: this.#limits.connectMs,
       onEnd: (ended) => {
         this.#open.delete(ended)

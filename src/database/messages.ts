@@ -33,6 +33,21 @@ export function batch(calls: readonly Call[]): Buffer {
   return bytes
 }
 
+/** A statement that the connection has not seen, as the bytes of its Parse, and the values for this once. */
+export type ParsedCall = { readonly parse: Buffer; readonly values: readonly Value[] }
+
+/**
+ * As `batch`, for a connection that keeps no names: each statement is parsed anew, without one, before it is bound.
+ * The Parse must be one of `parse({ name: '', … })`.
+ */
+export function unnamedBatch(calls: readonly ParsedCall[]): Buffer {
+  const pieces = calls.flatMap(({ parse, values }) => {
+    const bound = batch([{ name: '', values }])
+    return [parse, bound.subarray(0, bound.length - sync.length)]
+  })
+  return Buffer.concat([...pieces, sync])
+}
+
 /** Parse for each statement, behind the calls given, closed by one Sync. */
 export function preparation(first: Parse, calls: readonly Call[], rest: readonly Parse[]): Buffer {
   const running = batch(calls)
@@ -46,7 +61,8 @@ export function preparation(first: Parse, calls: readonly Call[], rest: readonly
 
 export type Parse = { readonly name: string; readonly text: string }
 
-function parse({ name, text }: Parse): Buffer {
+/** The bytes that have Postgres read a statement and, unless the name is empty, keep it under that name. */
+export function parse({ name, text }: Parse): Buffer {
   const body = Buffer.from(`${name}\0${text}\0\0\0`)
   const head = Buffer.allocUnsafe(5)
   head[0] = 0x50

@@ -140,8 +140,8 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'a dropped idle connection does not end the process',
-    file: 'src/database/connection.ts',
-    find: "    client.on('error', () => this.#end())\n",
+    file: 'src/database/carrier.ts',
+    find: "      client.on('error', listener)\n",
     replace: '',
     caughtBy: onPostgres('test/database/lost-connection', 'test/database/outage'),
   },
