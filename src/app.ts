@@ -14,6 +14,7 @@ import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
 import { docsRoutes } from './http/docs-page.ts'
 import { documentDocumentation } from './http/documentation.ts'
+import { shedLoad } from './http/load-shedding.ts'
 import { openapiDocument, openapiPath } from './http/openapi.ts'
 import { unmatched } from './http/paths.ts'
 import { problem } from './http/problem.ts'
@@ -72,6 +73,10 @@ export function createApp({
       perOwner: rateLimit('owner', limits.perOwner, log, limits.ownerWindows),
       addressOf: clientAddress(limits.trustedProxies),
     }),
+  )
+  app.use(
+    '/api/v1/*',
+    shedLoad(log, () => database.waiting()),
   )
 
   addOperations(app, readiness)

@@ -13,6 +13,8 @@ export type Config = {
   readonly host: string
   /** 0 picks a free port. */
   readonly port: number
+  /** Whether other processes may listen at the port as well. */
+  readonly reusePort: boolean
   readonly dataDir: string
   /** `embedded` is PGlite in `dataDir`; for `postgres` both URLs are among the secrets. */
   readonly database:
@@ -82,6 +84,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
     production,
     host: settings.read(variables.host) ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: settings.read(variables.port),
+    reusePort: settings.read(variables.reusePort),
     dataDir: settings.read(variables.dataDir),
     database: database.config,
     ...keys.config,

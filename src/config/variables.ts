@@ -53,6 +53,15 @@ export const variables = {
     example: '3000',
     schema: wholeNumber(0, 65_535),
   },
+  reusePort: {
+    name: 'REUSE_PORT',
+    meaning:
+      'whether another Docket may listen at the same port at the same time, so that a new one takes over before the ' +
+      'old one stops; then nobody notices when two share a port by mistake',
+    default: 'false',
+    example: 'true',
+    schema: yesOrNo,
+  },
   dataDir: {
     name: 'DATA_DIR',
     meaning: 'the folder of the embedded database and of the development secrets',

@@ -14,6 +14,8 @@ export type Engine = {
   run(call: OwnerCall): Promise<Row>
   /** The last known state; asks nobody. */
   reachable(): boolean
+  /** How many calls wait for a connection; an engine without a queue has none. */
+  waiting?(): number
   close(): Promise<void>
 }
 
@@ -36,6 +38,8 @@ export type Database = {
     gone?: () => boolean,
   ): Promise<Result>
   reachable(): boolean
+  /** How many statements wait for a connection. */
+  waiting(): number
   close(): Promise<void>
 }
 
@@ -60,6 +64,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const engine: Engine = {
     run: (call) => lanes.run(call),
     reachable: () => lanes.reachable,
+    waiting: () => lanes.waiting,
     close: () => lanes.close(),
   }
   return databaseOn(engine, { ...requestLimits, ...options.limits })
@@ -86,6 +91,7 @@ export function databaseOn(engine: Engine, { requestMs }: RequestLimits = reques
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
+    waiting: () => engine.waiting?.() ?? 0,
     close: async () => {
       await engine.close()
       deadline.close()

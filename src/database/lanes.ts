@@ -92,6 +92,11 @@ export class Lanes {
     return !this.#lost
   }
 
+  /** How many batches wait for a connection. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /**
    * Runs one owner batch.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
