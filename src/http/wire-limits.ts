@@ -8,6 +8,8 @@ export type WireLimits = {
   readonly checkEveryMs: number
   /** How long a kept connection may wait for its next request; above what balancers use, so that they hang up first. */
   readonly keepAliveMs: number
+  /** How long, while the server stops, a kept connection may wait for one more request. */
+  readonly graceMs: number
   /** How long nothing may move in either direction while there is something to move: cuts readers that do not read. */
   readonly silenceMs: number
   /** How long a connection that was told off stays to read why. */
@@ -23,6 +25,7 @@ export const wireLimits: WireLimits = {
   requestMs: 30_000,
   checkEveryMs: 1_000,
   keepAliveMs: 65_000,
+  graceMs: 1_000,
   silenceMs: 30_000,
   lingerMs: 500,
   headerBytes: 16_384,
