@@ -29,6 +29,14 @@ export const events = {
   stopped: z.strictObject({}),
   /** A defect that ended the process. */
   crash: z.strictObject({ cause: Cause }),
+  /** There is more to do than can be done, and some requests are refused; told once a minute. */
+  overloaded: z.strictObject({ by: z.enum(['queue', 'event_loop']), waiting: z.int() }),
+  /** A process of `--workers` ended by itself. */
+  worker_lost: z.strictObject({ code: z.int().optional(), signal: z.string().optional() }),
+  worker_back: z.strictObject({}),
+  /** All processes of `--workers` were replaced by new ones, or the first new one did not start. */
+  reload: z.strictObject({ workers: z.int() }),
+  reload_failed: z.strictObject({ code: z.int().optional(), signal: z.string().optional() }),
   /** A request is done. `route` is the pattern that took it. */
   request: z.strictObject({
     request_id: z.string(),
@@ -54,6 +62,14 @@ export const events = {
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
   /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
+  /** Answered before the app saw it: what Node's parser could not read, or a defect on the way to the app. */
+  request_unseen: z.strictObject({
+    request_id: z.string(),
+    status: z.int(),
+    code: z.string(),
+    reason: z.string().optional(),
+    cause: Cause.optional(),
+  }),
   /** Requests are counted in the memory of this process until the shared count answers again. */
   rate_store_lost: z.strictObject({ cause: Cause }),
   rate_store_back: z.strictObject({}),
@@ -82,6 +98,11 @@ const sentences: Record<EventName, string> = {
   stop_late: 'not everything could be closed in time',
   stopped: 'stopped',
   crash: 'a defect ended the process',
+  overloaded: 'more to do than can be done: some requests are refused',
+  worker_lost: 'a worker ended; another takes its place',
+  worker_back: 'all workers are there again',
+  reload: 'all workers were replaced',
+  reload_failed: 'a new worker did not start; the old ones stay',
   request: 'request',
   keys_ignored: 'keys of the set left out',
   keys_unreadable: 'the key set could not be read',
@@ -90,6 +111,7 @@ const sentences: Record<EventName, string> = {
   issuer: 'built-in issuer',
   rate_limited: 'too many requests',
   many_missing: 'many tasks asked for that are not there',
+  request_unseen: 'request that could not be read',
   rate_store_lost: 'the shared count of requests is out of reach; this process counts alone',
   rate_store_back: 'the shared count of requests is back',
   database_lost: 'database is out of reach',

@@ -37,6 +37,7 @@ export async function start(environment: Record<string, string | undefined>): Pr
     host: config.host,
     port: config.port,
     production: config.production,
+    log,
     fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(config.production),
   })
   const origin = originOf(config.host, listening.port)
@@ -105,8 +106,8 @@ function notYet(production: boolean): Response {
   const error = new AppError('unavailable', 'The server is starting; try again in a moment.', {
     retryAfterSeconds: 1,
   })
-  const { body, ...head } = problemUnseen(error, production)
-  return new Response(body, head)
+  const { body, headers, status } = problemUnseen(error, production)
+  return new Response(body, { headers, status })
 }
 
 function originOf(host: string, port: number): string {

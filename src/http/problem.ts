@@ -133,6 +133,7 @@ export function problem(c: Context, error: unknown): Response {
 export function problemUnseen(error: AppError, production: boolean) {
   const requestId = randomUUID()
   return {
+    requestId,
     status: problemKinds[error.code].status,
     headers: {
       ...everyResponse(requestId, production),

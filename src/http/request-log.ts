@@ -30,6 +30,21 @@ export function requestLog(log: Logger, production = false): MiddlewareHandler<E
   }
 }
 
+/** One line for an answer that was given before the app saw the request, or instead of it: no route, no caller. */
+export function recordUnseen(
+  log: Logger,
+  answer: { requestId: string; status: number },
+  error: AppError,
+): void {
+  record(log, levelOf(answer.status), 'request_unseen', {
+    request_id: answer.requestId,
+    status: answer.status,
+    code: error.code,
+    reason: error.reason,
+    cause: answer.status < 500 ? undefined : causeOf(error.cause),
+  })
+}
+
 /** Above so many answers of 404 in a minute one owner is worth a line. */
 const manyMissing = 30
 

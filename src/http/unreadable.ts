@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError } from '../errors.ts'
-import { problemUnseen } from './problem.ts'
+import type { problemUnseen } from './problem.ts'
 
 type Refusals = {
   /** To be told of every answer that a connection will get. */
@@ -12,14 +12,17 @@ type Refusals = {
   refuseTunnel(socket: Socket): void
 }
 
+/** How to answer what the app never gets to see, with a line in the log, as every answer has one. */
+export type Unseen = (error: AppError) => ReturnType<typeof problemUnseen>
+
 /** Answers what Node's parser could not read and the app never gets to see: in problem JSON, on the socket itself. */
-export function refusals(production: boolean, lingerMs: number): Refusals {
+export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
   const latest = new WeakMap<Socket, ServerResponse>()
   const refused = new WeakSet<Socket>()
 
-  const write = (socket: Socket, detail: string) => {
+  const write = (socket: Socket, why: Why) => {
     if (!socket.writable) return void socket.destroy()
-    socket.end(answer(new AppError('malformed_request', detail), production))
+    socket.end(bytesOf(answerUnseen(new AppError('malformed_request', details[why], { reason: why }))))
     // To hang up at once would reset the connection under what is still being sent, and the answer with it.
     const cut = setTimeout(() => socket.destroy(), lingerMs)
     socket.once('close', () => clearTimeout(cut))
@@ -32,29 +35,37 @@ export function refusals(production: boolean, lingerMs: number): Refusals {
       refused.add(socket)
       // A connection that never sent anything asked nothing, so it is told nothing.
       if (error.code === 'ECONNRESET' || socket.bytesRead === 0) return void socket.destroy()
-      const detail = detailOf(error)
+      const why = whyOf(error)
       const last = latest.get(socket)
       const inBody = last !== undefined && !last.req.complete
       // The request with this body has its answer already, or waits behind others for it: no place for one more.
       if (inBody && (last.headersSent || last.socket === null)) return void socket.destroy()
-      if (last === undefined || inBody || last.writableFinished) return write(socket, detail)
-      last.once('close', () => write(socket, detail))
+      if (last === undefined || inBody || last.writableFinished) return write(socket, why)
+      last.once('close', () => write(socket, why))
     },
     refuseTunnel(socket) {
       socket.on('error', () => socket.destroy())
-      write(socket, 'This server opens no tunnels: ask for a path.')
+      write(socket, 'tunnel')
     },
   }
 }
 
-function detailOf({ code }: NodeJS.ErrnoException): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'The headers are too large, or too many.'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request took too long to arrive.'
-  return 'The request is not valid HTTP/1.1.'
+/** By the name that the log has for it. */
+const details = {
+  headers_too_large: 'The headers are too large, or too many.',
+  too_slow: 'The request took too long to arrive.',
+  not_http: 'The request is not valid HTTP/1.1.',
+  tunnel: 'This server opens no tunnels: ask for a path.',
+} as const
+
+type Why = keyof typeof details
+
+function whyOf({ code }: NodeJS.ErrnoException): Why {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too_slow' : 'not_http'
 }
 
-function answer(error: AppError, production: boolean): string {
-  const { status, headers, body } = problemUnseen(error, production)
+function bytesOf({ status, headers, body }: ReturnType<Unseen>): string {
   const head = Object.entries({
     ...headers,
     'content-length': Buffer.byteLength(body),

@@ -38,8 +38,22 @@ async function expectRefused(bytes: string | Uint8Array): Promise<Answer> {
   for (const name of ['content-security-policy', 'vary', 'cache-control', 'x-content-type-options', 'date'])
     expect(answer.headers.has(name), name).toBe(true)
   expect(`${answer.text}${[...answer.headers]}`.toLowerCase()).not.toContain('c4n4ry')
+  expect(linesOf(answer)).toEqual([
+    expect.objectContaining({
+      status: 400,
+      code: 'malformed_request',
+      reason: expect.stringMatching(/^[a-z_]+$/),
+    }),
+  ])
   expect((await ann.call('/me')).status).toBe(200)
   return answer
+}
+
+/** What the log has under the id of the answer. */
+function linesOf(answer: Answer): object[] {
+  const id = String(answer.json().request_id)
+  const lines = api.logged().split('\n')
+  return lines.filter((line) => line.includes(id)).map((line) => JSON.parse(line))
 }
 
 const unread: [what: string, bytes: () => string][] = [

@@ -1,5 +1,6 @@
 import { type EventEmitter, once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { type Fetch, type Listening, listen } from '../../src/http/server.ts'
 import { type WireLimits, wireLimits } from '../../src/http/wire-limits.ts'
@@ -12,6 +13,7 @@ afterEach(async () => {
 
 async function serve(limits: Partial<WireLimits>, fetch: Fetch = echo): Promise<{ url: string } & Listening> {
   const server = await listen({
+    log: pino({ level: 'silent' }),
     host: '127.0.0.1',
     port: 0,
     fetch,

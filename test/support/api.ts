@@ -96,7 +96,7 @@ export async function startApi(
         })
   const api = await wire({ config, secrets, log, origin: 'http://127.0.0.1', open })
   const { production } = config
-  const server = await listen({ host: '127.0.0.1', port: 0, production, fetch: api.fetch })
+  const server = await listen({ host: '127.0.0.1', port: 0, production, log, fetch: api.fetch })
   const url = `http://127.0.0.1:${server.port}`
 
   const newOwner = async (claims: Record<string, unknown> = {}): Promise<Caller> => {
