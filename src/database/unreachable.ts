@@ -8,6 +8,7 @@ const sentences: Readonly<Record<string, string>> = {
   ECONNRESET:
     'the connection was cut: check that a Postgres listens there and whether it wants sslmode=require',
   ETIMEDOUT: 'nothing there answers as a Postgres does: check the host, the port and the firewall',
+  '08P01': 'a pooler in front of the database refuses a parameter: take options and time-outs out of the URL',
   '28P01': 'the password is wrong or missing: copy the URL again from your provider',
   '28000': 'the login is refused: check the user, and whether sslmode=require is missing',
   '3D000': 'the database does not exist: create it, or correct the name',
