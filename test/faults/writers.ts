@@ -14,6 +14,7 @@ export type Acknowledged = {
 type Asked = { token: string; title: string; id?: string }
 
 export type Writers = Acknowledged & {
+  readonly owners: readonly { name: string; token: string }[]
   /** Resolves when so many are acknowledged in all. */
   reach(count: number): Promise<void>
   /** Ends when each writer has finished what it was about. */
@@ -56,8 +57,7 @@ export async function startWriters(options: {
     heard.resolve()
     heard = Promise.withResolvers()
   }
-  const writer = async (name: string) => {
-    const token = await options.issuer.token({ sub: name, exp: Math.floor(Date.now() / 1000) + 3_600 })
+  const writer = async ({ name, token }: Writers['owners'][number]) => {
     for (let n = 0; writing; n++) {
       const title = `${name} ${n}`
       const own = n % 2 === 0 ? randomUUID() : undefined
@@ -70,9 +70,16 @@ export async function startWriters(options: {
       if (tasks.get(title) === undefined) await sleep(20)
     }
   }
-  const all = Array.from({ length: options.count }, () => writer(`writer-${randomUUID()}`))
-  const failed = Promise.all(all).then(() => undefined)
+  const exp = Math.floor(Date.now() / 1000) + 3_600
+  const owners = await Promise.all(
+    Array.from({ length: options.count }, async () => {
+      const name = `writer-${randomUUID()}`
+      return { name, token: await options.issuer.token({ sub: name, exp }) }
+    }),
+  )
+  const failed = Promise.all(owners.map(writer)).then(() => undefined)
   return {
+    owners,
     tasks,
     failures: () => failures,
     reach: async (count) => {
