@@ -36,8 +36,9 @@ export function rateLimit(
   const policy = `"${name}";q=${perMinute};w=${windowSeconds}`
   const tell = (c: Context, left: RateLimiterRes) => {
     const seconds = Math.ceil(left.msBeforeNext / 1000)
-    c.var.headers['ratelimit-policy'] = policy
-    c.var.headers.ratelimit = `"${name}";r=${left.remainingPoints};t=${seconds}`
+    const headers = c.get('headers')
+    headers['ratelimit-policy'] = policy
+    headers.ratelimit = `"${name}";r=${left.remainingPoints};t=${seconds}`
     return seconds
   }
   return {

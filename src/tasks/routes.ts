@@ -31,7 +31,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
       200: { description: 'Own tasks', content: { 'application/json': { schema: z.array(Task) } } },
     },
     failures: ['validation_failed'],
-    handle: async (c, { query }) => respondJson(c, 200, await c.var.asOwner(listTasks, query)),
+    handle: async (c, { query }) => respondJson(c, 200, await c.get('asOwner')(listTasks, query)),
   })
 
   addOperation(app, {
@@ -45,7 +45,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     failures: ['quota_exceeded', 'validation_failed'],
     handle: async (c, { body }) => {
       const id = uuidv7()
-      const json = await c.var.asOwner(createTask, { id, ...fieldsOf(c, body) })
+      const json = await c.get('asOwner')(createTask, { id, ...fieldsOf(c, body) })
       return respondJson(c, 201, json, at(id))
     },
   })
@@ -59,7 +59,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     params,
     success: { 200: task('The task') },
     failures: ['not_found'],
-    handle: async (c, { params }) => respondJson(c, 200, found(await c.var.asOwner(getTask, params))),
+    handle: async (c, { params }) => respondJson(c, 200, found(await c.get('asOwner')(getTask, params))),
   })
 
   addOperation(app, {
@@ -74,7 +74,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     success: { 200: task('The task as it is now'), 201: created },
     failures: ['quota_exceeded', 'validation_failed'],
     handle: async (c, { params: { id }, body }) => {
-      const { json, created } = await c.var.asOwner(putTask, { id, ...fieldsOf(c, body) })
+      const { json, created } = await c.get('asOwner')(putTask, { id, ...fieldsOf(c, body) })
       return created ? respondJson(c, 201, json, at(id)) : respondJson(c, 200, json)
     },
   })
@@ -92,7 +92,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     success: { 200: task('The task as it is now') },
     failures: ['not_found', 'validation_failed'],
     handle: async (c, { params: { id }, body }) => {
-      const json = await c.var.asOwner(patchTask, {
+      const json = await c.get('asOwner')(patchTask, {
         id,
         title: body.title ?? null,
         status: body.status ?? null,
@@ -113,7 +113,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     success: { 204: { description: 'It is gone' } },
     failures: ['not_found'],
     handle: async (c, { params }) => {
-      if (!(await c.var.asOwner(deleteTask, params))) throw new AppError('not_found', noSuchTask)
+      if (!(await c.get('asOwner')(deleteTask, params))) throw new AppError('not_found', noSuchTask)
       return respond(c, 204, null)
     },
   })
@@ -128,7 +128,7 @@ function found(json: string | null): string {
 
 /** Clients in the wild send `owner_id`; it may say who they are, never who somebody else is. */
 function fieldsOf(c: Context, { owner_id, ...fields }: NewTask) {
-  if (owner_id !== undefined && owner_id !== c.var.principal.id)
+  if (owner_id !== undefined && owner_id !== c.get('principal').id)
     throw new AppError('forbidden', 'owner_id names somebody else; leave it out.')
   return fields
 }

@@ -162,7 +162,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'a body cannot name another owner',
     file: 'src/tasks/routes.ts',
-    find: 'owner_id !== undefined && owner_id !== c.var.principal.id',
+    find: "owner_id !== undefined && owner_id !== c.get('principal').id",
     replace: 'false',
     caughtBy: onPglite('test/tasks', 'test/contract'),
   },
