@@ -27,7 +27,7 @@ export const failedConnects: Readonly<Record<string, FailedConnect>> = {
   ENETUNREACH: row('no network', 'later'),
   ENOTFOUND: row('the host name does not resolve', 'later'),
   EPIPE: row('cut', 'soon'),
-  ETIMEDOUT: row('nothing answers', 'later'),
+  ETIMEDOUT: row('nothing answers', 'soon'),
 }
 
 /** Without a code, by name. */

@@ -1,4 +1,5 @@
 import { StartError } from '../errors.ts'
+import { saidByNeon } from './failures.ts'
 
 /** What to do about each way in which a database refuses or cannot be reached, by SQLSTATE or Node's code. */
 const sentences: Readonly<Record<string, string>> = {
@@ -11,16 +12,24 @@ const sentences: Readonly<Record<string, string>> = {
   '08P01': 'a pooler in front of the database refuses a parameter: take options and time-outs out of the URL',
   '28P01': 'the password is wrong or missing: copy the URL again from your provider',
   '28000': 'the login is refused: check the user, and whether sslmode=require is missing',
+  '42501': 'the login may not connect to this database: grant it CONNECT, or use another',
   '3D000': 'the database does not exist: create it, or correct the name',
   '53300': 'it has no connection left: close some, or use the pooled URL',
   '57P03': 'it is starting up: try again in a moment',
+}
+
+const ofNeon: Readonly<Record<NonNullable<ReturnType<typeof saidByNeon>>, string>> = {
+  asleep: 'Neon could not wake it: try again in a moment, and look at the status of Neon',
+  spent: "the quota of its Neon project is used up: raise the plan's limits, or wait for the next month",
 }
 
 /** The one sentence for a database that could not be connected to. Neither the URL nor the password is in it. */
 export function unreachable(error: unknown, variable: string): StartError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const message = error instanceof Error ? error.message : ''
+  const neon = saidByNeon(error)
   const why =
+    (neon && ofNeon[neon]) ??
     sentences[code] ??
     byMessage(message) ??
     `the connection failed (${code || 'no code'}): check the host, the port, the user and the parameters of the URL`
@@ -31,6 +40,8 @@ function byMessage(message: string): string | undefined {
   if (/does not support SSL/.test(message)) return 'the server speaks no TLS: drop sslmode from the URL'
   if (/self.signed|certificate|altnames/i.test(message))
     return 'its TLS certificate is not trusted: use the host name the certificate is for, or set NODE_EXTRA_CA_CERTS'
+  if (/requested endpoint could not be found|endpoint has been disabled/i.test(message))
+    return 'Neon knows no such endpoint, or it is disabled: copy the URL again from the Neon console'
   if (/timeout/.test(message)) return sentences.ETIMEDOUT
   if (/password must be a string|SASL/.test(message)) return 'the password is missing: put it into the URL'
   if (/terminated unexpectedly/.test(message)) return sentences.ECONNRESET
