@@ -7,6 +7,7 @@ const usage = `Docket: the to-do backend behind a Better Auth sign-in.
 Usage: npx docket <command> [options]
 
   start     run the server; settings come from the environment or a .env file
+              --workers N   so many processes behind one port, or auto: one for each core; needs DATABASE_URL
   migrate   bring the database up to date; in production do this before start
   token     print a JWT of a demo user of the running server (development only)
               --user NAME   somebody else than "demo": an owner with tasks of their own
@@ -21,6 +22,7 @@ On a terminal, migrate and doctor answer in sentences; into a pipe or a file, in
 Examples:
   npx docket start
   PORT=0 LOG_LEVEL=debug npx docket start
+  DATABASE_URL=postgresql://... npx docket start --workers auto
   curl localhost:8000/api/v1/tasks -H "Authorization: Bearer $(npx docket token)"
   DATABASE_URL=postgresql://... npx docket migrate
 
@@ -28,11 +30,20 @@ Exit codes: 0 done, 1 doctor found a fault, 2 wrong usage, 69 something is out o
 73 cannot write, 78 wrong settings.
 `
 
+type Options = { user: string; workers: string | undefined }
+
 /** Each command loads only what it needs, so that help is instant. */
-const commands: Record<string, (options: { user: string }) => Promise<number>> = {
-  start: async () => {
+const commands: Record<string, (options: Options) => Promise<number>> = {
+  start: async ({ workers }) => {
+    if (workers !== undefined) {
+      const { startWorkers, workerCount } = await import('./cli/workers.ts')
+      const count = workerCount(workers)
+      return startWorkers(count, (await import('./config.ts')).readEnvironment())
+    }
     const [{ start }, { readEnvironment }] = await Promise.all([import('./main.ts'), import('./config.ts')])
-    return start(readEnvironment())
+    const { default: cluster } = await import('node:cluster')
+    const ready = (origin: string) => void process.send?.({ origin })
+    return start(readEnvironment(), cluster.isWorker ? { ready } : undefined)
   },
   migrate: async () => (await import('./cli/migrate.ts')).runMigrate(),
   token: async ({ user }) => (await import('./cli/token.ts')).runToken(user),
@@ -52,6 +63,7 @@ async function run(args: string[]): Promise<number> {
       help: { type: 'boolean', short: 'h' },
       version: { type: 'boolean' },
       user: { type: 'string', default: 'demo' },
+      workers: { type: 'string' },
     },
   })
   if (values.version) {
@@ -71,7 +83,11 @@ async function run(args: string[]): Promise<number> {
     process.stderr.write(`${wrong}\n\n${usage}`)
     return 2
   }
-  return command({ user: values.user })
+  if (values.workers !== undefined && name !== 'start') {
+    process.stderr.write(`--workers is for start.\n\n${usage}`)
+    return 2
+  }
+  return command({ user: values.user, workers: values.workers })
 }
 
 quickenImports()
@@ -80,6 +96,8 @@ try {
 } catch (error) {
   process.exitCode = report(error)
 }
+// A worker would stay for what its primary might say.
+process.channel?.unref()
 
 /** A failure that has a sentence and an exit code shows just that; anything else is a defect and shows itself. */
 function report(error: unknown): number {

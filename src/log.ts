@@ -2,9 +2,13 @@ import { destination, type Logger, pino } from 'pino'
 
 /**
  * The log: one JSON object a line on standard output, or readable lines when that is a terminal. Lines are
- * collected for a moment and written together; `flush` writes what is left, before the process ends.
+ * collected for a moment and written together; `flush` writes what is left, before the process ends. Where several
+ * processes have one standard output, no more is written at once than a pipe takes whole (PIPE_BUF, pipe(7)).
  */
-export async function createLog(level: string): Promise<{ log: Logger; flush: () => void }> {
+export async function createLog(
+  level: string,
+  { shared = false }: { shared?: boolean } = {},
+): Promise<{ log: Logger; flush: () => void }> {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   if (process.stdout.isTTY) {
     // Not as a transport: those are workers, which break in bundles and lose the last lines.
@@ -19,7 +23,8 @@ export async function createLog(level: string): Promise<{ log: Logger; flush: ()
     })
     return { log: pino(options, stream), flush: () => {} }
   }
-  const stdout = destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
+  const size = shared ? { minLength: 2048, maxWrite: 4096 } : { minLength: 4096 }
+  const stdout = destination({ dest: 1, sync: false, ...size, periodicFlush: 100 })
   return { log: pino(options, stdout), flush: () => stdout.flushSync() }
 }
 

@@ -1,11 +1,11 @@
-import type { Logger } from 'pino'
-import { banner } from './banner.ts'
+import { announce } from './cli/announce.ts'
 import { compileWasmOnce } from './cli/quick-start.ts'
+import { firstSignal } from './cli/signals.ts'
 import { loadConfig } from './config.ts'
 import { AppError } from './errors.ts'
 import { causeOf, record } from './events.ts'
 import { problemUnseen } from './http/problem.ts'
-import { type Listening, listen } from './http/server.ts'
+import { listen } from './http/server.ts'
 import { configuredDatabase, type TodoApi, wire } from './index.ts'
 import { createLog } from './log.ts'
 
@@ -13,19 +13,23 @@ import { createLog } from './log.ts'
 const drainMs = 8_000
 const goodbyeMs = 9_500
 
-/** Within this a signal is an echo of the first. */
-const echoMs = 250
+/** Who started this process as one of several. */
+export type Primary = { ready(origin: string): void }
 
 /**
  * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
- * second one ends the process at once.
+ * second one ends the process at once. A worker tells `primary` that it is ready, instead of a person and the log,
+ * and leaves it to that one to lose patience.
  *
  * @throws ConfigError, StartError when it cannot start; then nothing is left open.
  */
-export async function start(environment: Record<string, string | undefined>): Promise<number> {
+export async function start(
+  environment: Record<string, string | undefined>,
+  primary?: Primary,
+): Promise<number> {
   const { config, secrets } = loadConfig(environment)
   if (config.database.kind === 'embedded') compileWasmOnce()
-  const { log, flush } = await createLog(config.logLevel)
+  const { log, flush } = await createLog(config.logLevel, { shared: primary !== undefined })
   process.on('uncaughtException', (error) => {
     record(log, 'fatal', 'crash', { cause: causeOf(error) })
     flush()
@@ -33,14 +37,20 @@ export async function start(environment: Record<string, string | undefined>): Pr
   })
 
   let api: TodoApi | undefined
-  const listening = await listen({
-    host: config.host,
-    port: config.port,
-    production: config.production,
-    log,
-    fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(config.production),
-  })
-  const origin = originOf(config.host, listening.port)
+  const serve = () =>
+    listen({
+      host: config.host,
+      port: config.port,
+      production: config.production,
+      reusePort: config.reusePort,
+      log,
+      fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(config.production),
+    })
+  // First, to find a port that is taken before anything is made; but what comes to a port that others serve as well
+  // is for them until this one can serve it.
+  const shared = config.port !== 0 && (config.reusePort || primary !== undefined)
+  let listening = shared ? undefined : await serve()
+  const origin = originOf(config.host, listening?.port ?? config.port)
   const onFirstStart = () => {
     process.stderr.write(`Making the embedded database in ${config.dataDir} (once, a few seconds) ...\n`)
   }
@@ -52,53 +62,31 @@ export async function start(environment: Record<string, string | undefined>): Pr
       origin,
       open: configuredDatabase(config, secrets, onFirstStart),
     })
+    listening ??= await serve()
   } catch (error) {
-    await listening.close(0)
+    await listening?.close(0)
+    await api?.close()
     throw error
   }
   // Before anyone is told that it is up, and may tell it to stop. Until here a signal just ends the process.
-  const told = firstSignal(flush)
-  record(log, 'info', 'start', { origin, environment: config.environment })
-  if (!config.production) process.stderr.write(banner(origin, config))
+  const told = firstSignal(primary === undefined ? flush : undefined)
+  if (primary !== undefined) primary.ready(origin)
+  else announce(log, origin, config)
 
   const signal = await told
-  record(log, 'info', 'stop', { signal })
+  if (primary === undefined) record(log, 'info', 'stop', { signal })
   const late = setTimeout(() => {
     record(log, 'warn', 'stop_late', {})
     flush()
     process.exit(0)
   }, goodbyeMs)
-  await stop(api, listening, log)
-  clearTimeout(late)
-  flush()
-  return 0
-}
-
-async function stop(api: TodoApi, listening: Listening, log: Logger): Promise<void> {
   api.stopServing()
   await listening.close(drainMs)
   await api.close()
-  record(log, 'info', 'stopped', {})
-}
-
-/**
- * Resolves at the first signal; from then on the next one ends the process with the code a shell expects. One that
- * follows on the heels of the first is the same one: at Ctrl-C a terminal tells us, and npm tells us again.
- */
-function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
-  let firstAt: number | undefined
-  return new Promise((resolve) => {
-    for (const [signal, code] of [
-      ['SIGTERM', 143],
-      ['SIGINT', 130],
-    ] as const)
-      process.on(signal, () => {
-        firstAt ??= performance.now()
-        if (performance.now() - firstAt < echoMs) return resolve(signal)
-        flush()
-        process.exit(code)
-      })
-  })
+  if (primary === undefined) record(log, 'info', 'stopped', {})
+  clearTimeout(late)
+  flush()
+  return 0
 }
 
 /** What is answered between listening and being ready. */

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
+import { driverFor } from '../database/driver.ts'
 import { unwritableFolder } from '../database/embedded.ts'
 import { refuseBehind } from '../database/open.ts'
 import { checkRole, checkVersion } from '../database/roles.ts'
@@ -45,7 +46,7 @@ type Look = (check: string, work: () => Promise<string> | string) => Promise<boo
 
 async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Secrets }, look: Look) {
   const url = secrets.databaseUrl?.reveal()
-  if (url === undefined) {
+  if (url === undefined || config.database.kind === 'embedded') {
     await look('data folder', () => lookAtFolder(config.dataDir))
     await look('database', () =>
       existsSync(join(config.dataDir, 'postgres'))
@@ -54,12 +55,15 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
     )
     return
   }
-  const inSession = (work: (session: Session) => Promise<void>, detail: string) => () =>
-    withSession(url, 'DATABASE_URL', async (session) => {
+  const driver = driverFor(config.database.driver)
+  const inSession = (work: (session: Session) => Promise<void>, detail: string) => () => {
+    const looking = async (session: Session) => {
       await work(session)
       return detail
-    })
-  const reached = await look('database', inSession(checkVersion, 'reached, new enough'))
+    }
+    return withSession(url, 'DATABASE_URL', looking, driver)
+  }
+  const reached = await look('database', inSession(checkVersion, `reached by ${driver}, new enough`))
   if (!reached) return
   if (await look('migrations', inSession(refuseBehind, 'all applied')))
     await look('role', inSession(checkRole, 'the policies apply to every statement'))

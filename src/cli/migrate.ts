@@ -1,4 +1,5 @@
 import { loadConfig, readEnvironment } from '../config.ts'
+import { driverFor } from '../database/driver.ts'
 import { openEmbedded } from '../database/embedded.ts'
 import { migrate } from '../database/migrate.ts'
 import { migratePostgres } from '../database/open.ts'
@@ -9,9 +10,13 @@ export async function runMigrate(): Promise<number> {
   const { config, secrets } = loadConfig(readEnvironment())
   const url = secrets.databaseUrl?.reveal()
   const applied =
-    url === undefined
+    url === undefined || config.database.kind === 'embedded'
       ? await migrateEmbedded(config.dataDir)
-      : await migratePostgres({ url, migrationUrl: secrets.migrationUrl?.reveal() ?? url })
+      : await migratePostgres({
+          url,
+          migrationUrl: secrets.migrationUrl?.reveal() ?? url,
+          driver: driverFor(config.database.driver),
+        })
   const said =
     applied.length === 0 ? 'Nothing to do: the database is up to date.' : `Applied ${applied.join(', ')}.`
   process.stdout.write(process.stdout.isTTY ? `${said}\n` : `${JSON.stringify({ applied })}\n`)

@@ -1,15 +1,21 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { AppError, StartError } from '../errors.ts'
+import type { Logger } from 'pino'
+import { AppError } from '../errors.ts'
+import { notListening } from './not-listening.ts'
 import { problemUnseen } from './problem.ts'
+import { recordUnseen } from './request-log.ts'
 import { refusals } from './unreadable.ts'
 import { type WireLimits, wireLimits } from './wire-limits.ts'
 
 export type Listening = {
   readonly port: number
-  /** Takes no new connections, lets what is under way finish within `drainMs`, then cuts the rest. */
+  /**
+   * Takes no new connections, lets what is under way finish within `drainMs`, then cuts the rest. A kept connection
+   * is told with its next answer that it is the last, and hung up on when it asked for nothing within `graceMs`.
+   */
   close(drainMs: number): Promise<void>
 }
 
@@ -20,6 +26,9 @@ type Options = {
   port: number
   fetch: Fetch
   production?: boolean
+  log: Logger
+  /** Whether another process may listen at the same port, and the kernel deals out connections (SO_REUSEPORT). */
+  reusePort?: boolean
   /** Where they differ from the usual ones. */
   limits?: Partial<WireLimits>
 }
@@ -33,20 +42,26 @@ type Options = {
 export async function listen(options: Options): Promise<Listening> {
   const limits = { ...wireLimits, ...options.limits }
   const production = options.production ?? false
-  const { expect, refuse, refuseTunnel } = refusals(production, limits.lingerMs)
+  const answerUnseen = (error: AppError) => {
+    const answer = problemUnseen(error, production)
+    recordUnseen(options.log, answer, error)
+    return answer
+  }
+  const { expect, refuse, refuseTunnel } = refusals(answerUnseen, limits.lingerMs)
   const listener = getRequestListener(
     (request, bindings) => options.fetch(request, bindings as HttpBindings),
     {
       // HTTP/1.0 need not name a host, and no answer depends on it.
       hostname: 'localhost',
       errorHandler: (error) => {
-        const { body, ...head } = problemUnseen(unserved(error), production)
-        return new Response(body, head)
+        const { body, headers, status } = answerUnseen(unserved(error))
+        return new Response(body, { headers, status })
       },
     },
   )
+  let draining = false
   const server = createServer(nodeOptions(limits), (request, response) => {
-    if (!server.listening) response.setHeader('connection', 'close')
+    if (draining) response.setHeader('connection', 'close')
     expect(response)
     return listener(request, response)
   })
@@ -61,13 +76,20 @@ export async function listen(options: Options): Promise<Listening> {
   })
   // An expectation that is not known may be ignored (RFC 9110, section 10.1.1); Node would answer 417 without a body.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-  server.listen(options.port, options.host)
+  server.listen({ port: options.port, host: options.host, reusePort: options.reusePort ?? false })
   try {
     await once(server, 'listening')
   } catch (error) {
     throw notListening(error, options)
   }
-  return { port: (server.address() as AddressInfo).port, close: (drainMs) => drain(server, drainMs) }
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async (drainMs) => {
+      draining = true
+      if (options.reusePort && drainMs > 0) await quietTurn()
+      return drain(server, drainMs, Math.min(limits.graceMs, drainMs))
+    },
+  }
 }
 
 function nodeOptions(limits: WireLimits) {
@@ -87,30 +109,44 @@ function unserved(error: unknown): AppError {
   return error instanceof Error && error.name === 'RequestError'
     ? new AppError('malformed_request', 'The request target or the Host header cannot be read.', {
         headers: { connection: 'close' },
+        reason: 'target_unreadable',
       })
-    : new AppError('internal', 'Something went wrong on our side.')
+    : new AppError('internal', 'Something went wrong on our side.', { cause: error })
 }
 
-async function drain(server: Server, drainMs: number): Promise<void> {
+async function drain(server: Server, drainMs: number, graceMs: number): Promise<void> {
   const closed = once(server, 'close')
-  server.close()
-  // A connection that is answered while we wait becomes idle, and would be kept.
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  // Not what Node's HTTP server does: it also hangs up on kept connections, on which a request may be on its way.
+  NetServer.prototype.close.call(server)
+  // Of those that are answered from now on, for as long as they are kept.
+  server.keepAliveTimeout = graceMs
+  const grace = setTimeout(() => server.close(), graceMs)
   const cut = setTimeout(() => server.closeAllConnections(), drainMs)
   await closed
-  clearInterval(idle)
+  clearTimeout(grace)
   clearTimeout(cut)
+  // Has Node stop looking for connections that take too long.
+  server.close()
 }
 
-function notListening(error: unknown, { host, port }: { host: string; port: number }): StartError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE')
-    return new StartError(
-      `Port ${port} is taken: stop what uses it, or set PORT to another (0 picks a free one).`,
-      69,
-      error,
-    )
-  if (code === 'EACCES')
-    return new StartError(`Port ${port} needs more rights: set PORT to one above 1023.`, 69, error)
-  return new StartError(`HOST ${host} is no address of this machine: set HOST to one that is.`, 69, error)
+/** A turn of the event loop that takes no longer had nothing to do, in milliseconds. */
+const quietMs = 0.03
+const quietWithinMs = 500
+
+/**
+ * Resolves in a turn of the event loop that brought nothing, or half a second later. A kernel that deals out
+ * connections to several processes resets those that wait to be accepted by one that stops: in such a turn there are
+ * next to none.
+ */
+function quietTurn(): Promise<void> {
+  const until = performance.now() + quietWithinMs
+  return new Promise((resolve) => {
+    const turn = (last: number) =>
+      setImmediate(() => {
+        const now = performance.now()
+        if (now - last < quietMs || now > until) resolve()
+        else turn(performance.now())
+      })
+    turn(performance.now())
+  })
 }

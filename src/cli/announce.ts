@@ -1,0 +1,10 @@
+import type { Logger } from 'pino'
+import { banner } from '../banner.ts'
+import type { Config } from '../config.ts'
+import { record } from '../events.ts'
+
+/** Tells the log, and outside production a person, that everything is up. */
+export function announce(log: Logger, origin: string, config: Config): void {
+  record(log, 'info', 'start', { origin, environment: config.environment })
+  if (!config.production) process.stderr.write(banner(origin, config))
+}

@@ -1,0 +1,174 @@
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { z } from 'zod'
+
+/** Longer than a worker takes to stop by itself, however stuck. */
+const patienceMs = 11_000
+
+/** A worker that ended is replaced after this long, and after twice as long each time that one ends soon. */
+const backOffMs = { least: 100, most: 5_000 }
+
+/** Who lived this long did not end for a reason that its successor is likely to meet at once. */
+const longLifeMs = 30_000
+
+/** So many that do not start, one after the other while there is no other worker, end the attempt. */
+const mostAttempts = 5
+
+/** How a process ended. */
+export type End = { readonly code?: number; readonly signal?: string }
+
+/** A worker that ended before it was ready. It has said why. */
+export class NotStarted extends Error {
+  override readonly name = 'NotStarted'
+  readonly end: End
+
+  constructor(end: End) {
+    super('a worker did not start')
+    this.end = end
+  }
+}
+
+type Notices = {
+  /** A worker ended by itself. */
+  lost(end: End): void
+  /** There are as many as there should be again. */
+  back(): void
+}
+
+const Ready = z.object({ origin: z.string() })
+
+/** A number of processes of the same kind, kept at that number. They share nothing but the port. */
+export class WorkerGroup {
+  readonly #count: number
+  readonly #port: number
+  readonly #notices: Notices
+  readonly #ready = new Set<Worker>()
+  readonly #all = new Set<Worker>()
+  readonly #dismissed = new WeakSet<Worker>()
+  readonly #failed = Promise.withResolvers<End>()
+  #backOffMs = backOffMs.least
+  #reloading: Promise<unknown> = Promise.resolve()
+  #closing = false
+
+  constructor(count: number, port: number, notices: Notices) {
+    this.#count = count
+    this.#port = port
+    this.#notices = notices
+  }
+
+  /** Resolves when no worker is left and none starts any more. */
+  get failed(): Promise<End> {
+    return this.#failed.promise
+  }
+
+  /**
+   * Starts the first alone, which finds and says what is wrong, then the others.
+   * @returns where they listen. @throws NotStarted
+   */
+  async open(): Promise<string> {
+    const origin = await this.#start()
+    await Promise.all(Array.from({ length: this.#count - 1 }, () => this.#start()))
+    return origin
+  }
+
+  /**
+   * Replaces each by a new one that is ready before the old one is told to stop.
+   * @returns how many. @throws NotStarted when a new one did not start; the old ones that are left stay.
+   */
+  reload(): Promise<number> {
+    const replaceAll = async () => {
+      const old = [...this.#ready]
+      for (const worker of old) {
+        if (this.#closing) break
+        // One that was lost in the meantime has its successor already.
+        if (!this.#ready.has(worker)) continue
+        await this.#start()
+        await this.#dismiss(worker)
+      }
+      return old.length
+    }
+    const reloaded = this.#reloading.then(replaceAll)
+    this.#reloading = reloaded.catch(() => undefined)
+    return reloaded
+  }
+
+  /** Tells all to stop, waits until they did, and returns the first exit code that is not 0, or 0. */
+  async close(): Promise<number> {
+    this.#closing = true
+    const late = setTimeout(() => this.kill(), patienceMs)
+    const codes = await Promise.all([...this.#all].map((worker) => this.#dismiss(worker)))
+    clearTimeout(late)
+    return codes.find((code) => code !== 0) ?? 0
+  }
+
+  /** Ends all at once. */
+  kill(): void {
+    for (const worker of this.#all) worker.process.kill('SIGKILL')
+  }
+
+  async #start(): Promise<string> {
+    // All ask for the same port, so that they are given the same.
+    const worker = cluster.fork({ PORT: String(this.#port) })
+    this.#all.add(worker)
+    const ended = new Promise<End>((resolve) => {
+      worker.once('exit', (code: number | null, signal: string | null) => {
+        this.#all.delete(worker)
+        resolve({ ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) })
+      })
+      worker.once('error', () => {
+        this.#all.delete(worker)
+        resolve({})
+      })
+    })
+    const origin = await Promise.race([originOf(worker), ended])
+    if (typeof origin !== 'string') throw new NotStarted(origin)
+    this.#ready.add(worker)
+    const since = performance.now()
+    void ended.then((end) => {
+      this.#ready.delete(worker)
+      if (this.#closing || this.#dismissed.has(worker)) return
+      this.#notices.lost(end)
+      if (performance.now() - since > longLifeMs) this.#backOffMs = backOffMs.least
+      void this.#replace()
+    })
+    return origin
+  }
+
+  async #replace(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      await wait(this.#backOffMs)
+      this.#backOffMs = Math.min(backOffMs.most, 2 * this.#backOffMs)
+      if (this.#closing) return
+      try {
+        await this.#start()
+        if (this.#ready.size >= this.#count) this.#notices.back()
+        return
+      } catch (error) {
+        if (!(error instanceof NotStarted)) throw error
+        if (attempt >= mostAttempts && this.#ready.size === 0) return this.#failed.resolve(error.end)
+      }
+    }
+  }
+
+  /** @returns its exit code; one that had not started yet may end by the signal, which is as good as 0. */
+  async #dismiss(worker: Worker): Promise<number> {
+    this.#dismissed.add(worker)
+    const { process: child } = worker
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    }
+    return child.exitCode ?? (child.signalCode === 'SIGTERM' ? 0 : 70)
+  }
+}
+
+async function originOf(worker: Worker): Promise<string> {
+  const told = Promise.withResolvers<string>()
+  worker.on('message', (message: unknown) => {
+    const ready = Ready.safeParse(message)
+    if (ready.success) told.resolve(ready.data.origin)
+  })
+  return told.promise
+}
