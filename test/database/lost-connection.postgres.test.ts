@@ -151,3 +151,42 @@ test('when there is no further connection to be had, those there are go on servi
   expect(database.reachable()).toBe(true)
   expect(gated.logged()).toEqual([])
 })
+
+test('who asks is answered within the deadline, whatever the batch is doing', async () => {
+  await using gated = await openGated({ connections: 1, requestMs: 100 })
+  const { database } = gated
+  await gated.shut()
+  const [read, write] = [readAtGate, writeAtGate].map((each) =>
+    outcome(database.asOwner('ann', each, { word: 'late' })),
+  )
+  expect([await read, await write]).toEqual(['unavailable', 'unavailable'])
+  expect([gated.sent(readAtGate), gated.sent(writeAtGate)]).toEqual([1, 1])
+  // Nobody knows whether it was done; it was.
+  await gated.open()
+  await until(async () => (await gated.admin(rows)).length === 1)
+})
+
+test('what waits for a connection is not sent once nobody waits for the answer', async () => {
+  await using gated = await openGated({ connections: 1, inFlight: 1 })
+  const { database } = gated
+  await gated.shut()
+  let hungUp = false
+  const first = database.asOwner('ann', readAtGate, { word: 'first' })
+  const gone = outcome(database.asOwner('bob', writeAtGate, { word: 'gone' }, () => hungUp))
+  const there = database.asOwner('cyn', writeAtGate, { word: 'there' }, () => false)
+  hungUp = true
+  await gated.open()
+  expect([await first, await gone, await there]).toEqual(['first', 'unavailable', 'there'])
+  expect(gated.sent(writeAtGate)).toBe(1)
+  expect(await gated.admin(rows)).toEqual([{ title: 'there' }])
+})
+
+test('a lost read is not repeated for somebody who has gone', async () => {
+  await using gated = await openGated({ connections: 1 })
+  await gated.shut()
+  const read = outcome(gated.database.asOwner('ann', readAtGate, { word: 'x' }, () => true))
+  await until(async () => (await gated.backends('waiting')).length === 1)
+  gated.proxy.cut()
+  expect(await read).toBe('unavailable ConnectionLost')
+  expect(gated.sent(readAtGate)).toBe(1)
+})
