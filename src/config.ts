@@ -19,7 +19,11 @@ export type Config = {
   /** `embedded` is PGlite in `dataDir`; for `postgres` both URLs are among the secrets. */
   readonly database:
     | { readonly kind: 'embedded' }
-    | { readonly kind: 'postgres'; readonly connections: number }
+    | {
+        readonly kind: 'postgres'
+        readonly driver: 'auto' | 'postgres' | 'neon-http' | 'neon-ws'
+        readonly connections: number
+      }
   /** A remote key set (RFC 7517) and the issuers that only its keys may speak for. */
   readonly keySet?: KeySetSource
   /** HS256 by `secrets.jwtSecret`; its issuer is never one of the key set's. */
@@ -110,12 +114,21 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
 function readDatabase(settings: Settings, production: boolean) {
   const databaseUrl = settings.read(variables.databaseUrl)
   const migrationUrl = settings.read(variables.migrationUrl) ?? databaseUrl
+  const driver = settings.read(variables.driver)
   const connections = settings.read(variables.connections)
   if (production) settings.require(variables.databaseUrl, 'production never runs on the embedded database')
   else if (settings.has(variables.migrationUrl))
     settings.require(variables.databaseUrl, 'DATABASE_MIGRATION_URL is set, and it names the same database')
 
-  const config: Config['database'] = databaseUrl ? { kind: 'postgres', connections } : { kind: 'embedded' }
+  if (!production && (driver === 'neon-http' || driver === 'neon-ws'))
+    settings.require(
+      variables.databaseUrl,
+      `DATABASE_DRIVER is ${driver}, and the embedded database is not Neon`,
+    )
+
+  const config: Config['database'] = databaseUrl
+    ? { kind: 'postgres', driver, connections }
+    : { kind: 'embedded' }
   return { config, secrets: { ...(databaseUrl && { databaseUrl }), ...(migrationUrl && { migrationUrl }) } }
 }
 

@@ -5,6 +5,7 @@ import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
 import { developmentSecret } from './auth/development-secret.ts'
 import { keySources } from './auth/sources.ts'
 import { type Config, loadConfig, type Secrets } from './config.ts'
+import { driverFor } from './database/driver.ts'
 import { openEmbedded } from './database/embedded.ts'
 import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
@@ -143,11 +144,13 @@ export function configuredDatabase(
       openEmbeddedDatabase({ ...common, open: () => openEmbedded(config.dataDir, onFirstStart) })
   const migrationUrl = secrets.migrationUrl?.reveal() ?? url
   const { connections } = config.database
+  const driver = driverFor(config.database.driver)
   return (common) =>
     openPostgresDatabase({
       ...common,
       url,
       migrationUrl,
+      driver,
       migrates: !config.production,
       limits: { ...common.limits, connections },
     })

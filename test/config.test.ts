@@ -40,7 +40,7 @@ describe('defaults', () => {
   test('production listens on every address and embeds nothing', () => {
     const { config } = loadConfig(production)
     expect(config).toMatchObject({ production: true, host: '0.0.0.0', builtInIssuer: false })
-    expect(config.database).toEqual({ kind: 'postgres', connections: 8 })
+    expect(config.database).toEqual({ kind: 'postgres', driver: 'auto', connections: 8 })
   })
 
   test('HOST wins over the default of production', () => {
@@ -82,7 +82,7 @@ describe('the declarations', () => {
       host: '0.0.0.0',
       port: 3000,
       dataDir: '/var/lib/docket',
-      database: { kind: 'postgres', connections: 16 },
+      database: { kind: 'postgres', driver: 'neon-http', connections: 16 },
       keySet: {
         url: 'https://app.example.com/api/auth/jwks',
         issuers: ['https://app.example.com'],

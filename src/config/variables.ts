@@ -83,9 +83,20 @@ export const variables = {
     example: 'postgresql://user:password@db-direct.example.com/docket?sslmode=require',
     schema: postgresUrl,
   },
+  driver: {
+    name: 'DATABASE_DRIVER',
+    meaning:
+      'how to reach Postgres: `postgres` over TCP, or, at Neon only, `neon-http` or `neon-ws` for places without ' +
+      'TCP; `auto` is TCP where there is TCP and `neon-http` elsewhere',
+    default: 'auto',
+    example: 'neon-http',
+    schema: oneOf(['auto', 'postgres', 'neon-http', 'neon-ws']),
+  },
   connections: {
     name: 'DATABASE_CONNECTIONS',
-    meaning: 'how many connections to Postgres to hold; each carries many requests at once',
+    meaning:
+      'how many connections to Postgres to hold, each for many requests at once; with `neon-http` and `neon-ws` ' +
+      'each is for one at a time, so more are worth it',
     default: '8',
     example: '16',
     schema: wholeNumber(1, 100),

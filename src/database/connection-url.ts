@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-const connectTimeoutMs = 10_000
+export const connectTimeoutMs = 10_000
 
 /**
  * How `pg` is to connect to a URL. Neon suspends an unused database: the first connection then waits for it to

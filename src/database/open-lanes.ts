@@ -3,6 +3,9 @@ import type { PostgresOptions } from './client.ts'
 import { type Batches, Connection, type OpenLane } from './connection.ts'
 import { clientConfig, keepsNames } from './connection-url.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
+import { webSocketCarrier } from './neon-carrier.ts'
+import { loadNeonDriver } from './neon-driver.ts'
+import { HttpLane } from './neon-http.ts'
 import { prepareAll } from './owner-batch.ts'
 import { unnamedOwnerBatches } from './unnamed-batch.ts'
 import { unreachable } from './unreachable.ts'
@@ -25,18 +28,29 @@ export async function openLanes(options: PostgresOptions): Promise<Lanes> {
 }
 
 async function lanesBy(
-  { url, statements, limits: given = {} }: PostgresOptions,
+  { url, driver = 'postgres', statements, limits: given = {} }: PostgresOptions,
   limits: LaneLimits,
 ): Promise<{ open: OpenLane; limits: LaneLimits }> {
+  if (driver === 'neon-http') {
+    const neon = await loadNeonDriver()
+    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs }
+    // One lane stands for all connections: what would be their number is that of requests under way.
+    const shared = { ...limits, connections: 1, inFlight: limits.connections }
+    return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
+  }
   const batches: Batches = {
     preparation: prepareAll(statements, given),
     unnamed: unnamedOwnerBatches(given),
     names: keepsNames(url) ? 'kept' : 'ask',
   }
-  const on =
+  const over =
     (carrier: () => Carrier): OpenLane =>
     (opening) =>
       Connection.open({ carrier: carrier(), batches, ...opening })
+  if (driver === 'neon-ws') {
+    const neon = await loadNeonDriver()
+    return { open: over(() => webSocketCarrier(neon, url)), limits: { ...limits, inFlight: 1 } }
+  }
   const config = clientConfig(url)
-  return { open: on(() => tcpCarrier(config)), limits }
+  return { open: over(() => tcpCarrier(config)), limits }
 }

@@ -5,9 +5,11 @@ import { StartError } from '../errors.ts'
 import { causeOf, record } from '../events.ts'
 import { type Database, openPglite, openPostgres } from './client.ts'
 import { clientConfig } from './connection-url.ts'
+import type { Driver } from './driver.ts'
 import type { Embedded } from './embedded.ts'
 import type { LaneLimits } from './lanes.ts'
 import { migrate, missingMigrations, readMigrations } from './migrate.ts'
+import { loadNeonDriver } from './neon-driver.ts'
 import type { BatchLimits } from './owner-batch.ts'
 import { createPglitePool } from './pglite-pool.ts'
 import { checkRole, checkVersion } from './roles.ts'
@@ -47,7 +49,12 @@ export async function openEmbeddedDatabase(
   }
 }
 
-export type PostgresUrls = { readonly url: string; readonly migrationUrl: string }
+/** Where a Postgres is, and how it is reached; over TCP unless told. */
+export type PostgresUrls = {
+  readonly url: string
+  readonly migrationUrl: string
+  readonly driver?: Driver
+}
 
 /**
  * Opens a Postgres. With `migrates` it is brought up to date first; without, in production, a database that is
@@ -58,32 +65,35 @@ export type PostgresUrls = { readonly url: string; readonly migrationUrl: string
 export async function openPostgresDatabase(
   options: Common & PostgresUrls & { migrates: boolean },
 ): Promise<OpenDatabase> {
-  const { url, statements, log, limits = {} } = options
+  const { url, statements, log, limits = {}, driver = 'postgres' } = options
   if (options.migrates) await migratePostgres(options)
-  await withSession(url, 'DATABASE_URL', async (session) => {
+  const look = async (session: Session) => {
     await checkVersion(session)
     await refuseBehind(session)
     await checkRole(session)
-  })
-  const database = await openPostgres({ url, statements, log, limits })
+  }
+  await withSession(url, 'DATABASE_URL', look, driver)
+  const database = await openPostgres({ url, driver, statements, log, limits })
+  const Pool = driver === 'postgres' ? pg.Pool : (await loadNeonDriver()).Pool
   return {
     database,
     issuerPool: () => {
-      const pool = new pg.Pool({ ...clientConfig(url), max: 2 })
+      const pool = new Pool({ ...clientConfig(url), max: 2 })
       // A dropped idle connection would otherwise end the process.
-      pool.on('error', (error) => record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }))
+      pool.on('error', (error: unknown) => record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }))
       return { pool, close: () => pool.end() }
     },
   }
 }
 
 /** @returns the names of the migrations applied now. */
-export async function migratePostgres({ url, migrationUrl }: PostgresUrls): Promise<string[]> {
+export async function migratePostgres({ url, migrationUrl, driver }: PostgresUrls): Promise<string[]> {
   const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
-  return withSession(migrationUrl, variable, async (session) => {
+  const work = async (session: Session) => {
     await checkVersion(session)
     return migrate(session, loginRoleOf(url))
-  })
+  }
+  return withSession(migrationUrl, variable, work, driver)
 }
 
 export async function refuseBehind(session: Session): Promise<void> {

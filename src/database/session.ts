@@ -3,9 +3,15 @@ import pg from 'pg'
 import { attempt, clock } from './attempts.ts'
 import { connectsSoon } from './connecting.ts'
 import { clientConfig } from './connection-url.ts'
+import type { Driver } from './driver.ts'
+import { connectedOverWebSocket, loadNeonDriver } from './neon-driver.ts'
 import { unreachable } from './unreachable.ts'
 
 type Column = string | number | boolean | null
+type Result = { rows: Record<string, Column>[] }
+
+/** What a session needs of a client, whichever driver it is of. */
+type Client = { query(text: string): Promise<Result | Result[]>; end(): Promise<void> }
 
 /**
  * A plain session of the login role, for migrations and for looking at the database at start-up. Rows of owners
@@ -17,21 +23,22 @@ export type Session = {
 }
 
 /**
- * Connects, does the work, and disconnects.
+ * Connects, does the work, and disconnects. HTTP has no sessions: with `neon-http` too it is one over a WebSocket.
  * @throws StartError in one sentence when the database cannot be reached or refuses.
  */
 export async function withSession<T>(
   url: string,
   variable: string,
   work: (session: Session) => Promise<T>,
+  driver: Driver = 'postgres',
 ): Promise<T> {
-  const client = await connect(url).catch((error: unknown) => {
+  const client = await connect(url, driver).catch((error: unknown) => {
     throw unreachable(error, variable)
   })
   try {
     return await work({
       run: async (text) => {
-        const result: pg.QueryResult | pg.QueryResult[] = await client.query(text)
+        const result = await client.query(text)
         return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []
       },
     })
@@ -41,14 +48,20 @@ export async function withSession<T>(
 }
 
 /** A database that is only just waking or starting is asked again, a few times. */
-function connect(url: string): Promise<pg.Client> {
-  const once = async () => {
-    const client = new pg.Client(clientConfig(url))
-    client.on('error', () => undefined)
-    await client.connect()
-    return client
-  }
-  return attempt(once, connectsSoon, { most: 3, withinMs: 2_000, ...clock })
+function connect(url: string, driver: Driver): Promise<Client> {
+  const once = driver === 'postgres' ? overTcp : overWebSocket
+  return attempt(() => once(url), connectsSoon, { most: 3, withinMs: 2_000, ...clock })
+}
+
+async function overTcp(url: string): Promise<Client> {
+  const client = new pg.Client(clientConfig(url))
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function overWebSocket(url: string): Promise<Client> {
+  return connectedOverWebSocket(await loadNeonDriver(), url)
 }
 
 export function embeddedSession(database: PGliteInterface): Session {

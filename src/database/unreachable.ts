@@ -25,7 +25,7 @@ const ofNeon: Readonly<Record<NonNullable<ReturnType<typeof saidByNeon>>, string
 
 /** The one sentence for a database that could not be connected to. Neither the URL nor the password is in it. */
 export function unreachable(error: unknown, variable: string): StartError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   const message = error instanceof Error ? error.message : ''
   const neon = saidByNeon(error)
   const why =
@@ -36,12 +36,21 @@ export function unreachable(error: unknown, variable: string): StartError {
   return new StartError(`${variable} cannot be used: ${why}.`, 69, error)
 }
 
+/** Its own code, or that of what it was caused by: over HTTP the network's is a few errors down. */
+function codeOf(error: unknown, depth = 0): string {
+  if (!(error instanceof Error) || depth > 4) return ''
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return codeOf(error.cause ?? ('sourceError' in error ? error.sourceError : undefined), depth + 1)
+}
+
 function byMessage(message: string): string | undefined {
   if (/does not support SSL/.test(message)) return 'the server speaks no TLS: drop sslmode from the URL'
   if (/self.signed|certificate|altnames/i.test(message))
     return 'its TLS certificate is not trusted: use the host name the certificate is for, or set NODE_EXTRA_CA_CERTS'
   if (/requested endpoint could not be found|endpoint has been disabled/i.test(message))
     return 'Neon knows no such endpoint, or it is disabled: copy the URL again from the Neon console'
+  if (/WebSocket|over HTTP/.test(message))
+    return "nothing there answers as Neon's proxy does: check the host, or choose DATABASE_DRIVER=postgres"
   if (/timeout/.test(message)) return sentences.ETIMEDOUT
   if (/password must be a string|SASL/.test(message)) return 'the password is missing: put it into the URL'
   if (/terminated unexpectedly/.test(message)) return sentences.ECONNRESET

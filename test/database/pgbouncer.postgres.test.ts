@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { tcpCarrier } from '../../src/database/carrier.ts'
 import { openPostgres } from '../../src/database/client.ts'
 import { Connection } from '../../src/database/connection.ts'
-import { clientConfig, keepsNames } from '../../src/database/connection-url.ts'
+import { clientConfig } from '../../src/database/connection-url.ts'
 import { migratePostgres } from '../../src/database/open.ts'
 import { ownerBatch, prepareAll } from '../../src/database/owner-batch.ts'
 import { createTask, getTask, taskStatements } from '../../src/tasks/statements.ts'
@@ -156,14 +156,4 @@ test('names are used where the connection is direct, and the text is sent where 
   }
   expect(await parsesOf(postgres.url)).toBe(0)
   expect(await parsesOf(pooler.url)).toBe(2)
-})
-
-test.each([
-  ['postgresql://u:p@ep-a-1.eu-central-1.aws.neon.tech/db', true],
-  ['postgresql://u:p@ep-a-1-pooler.eu-central-1.aws.neon.tech/db?sslmode=require', true],
-  ['postgresql://u:p@neon.tech.example.com/db', false],
-  ['postgresql://u:p@notneon.tech/db', false],
-  ['postgresql://u:p@127.0.0.1:6432/db', false],
-])('whether names are kept is known of %s: %s', (url, kept) => {
-  expect(keepsNames(url)).toBe(kept)
 })

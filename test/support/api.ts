@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { loadConfig } from '../../src/config.ts'
+import { driverFor } from '../../src/database/driver.ts'
 import { openInMemory } from '../../src/database/embedded.ts'
 import { openEmbeddedDatabase, openPostgresDatabase } from '../../src/database/open.ts'
 import { listen } from '../../src/http/server.ts'
@@ -88,6 +89,7 @@ export async function startApi(
           ...common,
           url: databaseUrl,
           migrationUrl: databaseUrl,
+          driver: config.database.kind === 'postgres' ? driverFor(config.database.driver) : 'postgres',
           migrates: false,
           limits: {
             ...common.limits,

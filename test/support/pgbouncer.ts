@@ -62,9 +62,10 @@ max_client_conn = 200
     url: url.href,
     logged: () => log.join(''),
     stop: async () => {
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
       await rm(folder, { recursive: true, force: true })
     },
   }

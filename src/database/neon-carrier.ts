@@ -1,0 +1,63 @@
+import type { Carrier, Settle } from './carrier.ts'
+import { asError, type NeonDriver } from './neon-driver.ts'
+import { Batch } from './owner-batch.ts'
+
+type Stream = { write(bytes: Buffer): unknown }
+
+/** The same batch for the older `pg` inside Neon's driver: it has no pipeline, and its stream no cork. */
+class PlainBatch extends Batch {
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer, settle: Settle) {
+    super(bytes, settle)
+    this.#bytes = bytes
+  }
+
+  override submit({ stream }: { stream: Stream }): null {
+    stream.write(this.#bytes)
+    return null
+  }
+}
+
+/**
+ * Postgres' protocol through a WebSocket to Neon's proxy. It holds one batch at a time: the driver sends the next
+ * one when the one before is answered.
+ */
+export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: string): Carrier {
+  const client = new Client({ connectionString: url, application_name: 'docket' })
+  const sent = new Set<PlainBatch>()
+  const givenUp = Promise.withResolvers<never>()
+  givenUp.promise.catch(() => undefined)
+  return {
+    connect: async () => {
+      try {
+        await Promise.race([client.connect(), givenUp.promise])
+      } catch (error) {
+        throw asError(error)
+      }
+      // It gathers the messages of the login by waiting for a timer; a batch is one message already.
+      client.neonConfig.coalesceWrites = false
+    },
+    processId: () => ('processID' in client ? Number(client.processID) : undefined),
+    carry: (bytes, settle) => {
+      const batch = new PlainBatch(bytes, (error, row) => {
+        sent.delete(batch)
+        settle(error, row)
+      })
+      sent.add(batch)
+      client.query(batch)
+    },
+    onEnd: (listener) => {
+      client.on('error', listener)
+      client.on('end', listener)
+    },
+    close: () => client.end().catch(() => undefined),
+    destroy: () => {
+      // Its close waits for the other side to agree, which may never be heard of again.
+      const reason = new Error('The WebSocket was given up')
+      givenUp.reject(reason)
+      for (const batch of sent) batch.handleError(reason)
+      client.connection.stream.destroy()
+    },
+  }
+}

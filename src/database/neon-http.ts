@@ -1,0 +1,136 @@
+import type { Job, Lane } from './connection.ts'
+import { ConnectionLost, saidByNeon, sqlState } from './failures.ts'
+import type { NeonDriver } from './neon-driver.ts'
+import { type BatchLimits, batchLimits, enter, type OwnerCall } from './owner-batch.ts'
+import type { Row } from './statement.ts'
+
+/** Columns as the text that Postgres sends, as they come over TCP. */
+const asText = { getTypeParser: () => (text: string) => text }
+
+type Sql = ReturnType<typeof connect>
+
+function connect({ neon }: Pick<NeonDriver, 'neon'>, url: string) {
+  const named = new URL(url)
+  if (!named.searchParams.has('application_name')) named.searchParams.set('application_name', 'docket')
+  return neon(named.href, { arrayMode: true, fullResults: false })
+}
+
+type Options = {
+  driver: Pick<NeonDriver, 'neon'>
+  url: string
+  limits: Partial<BatchLimits>
+  /** How long one request may take before it is given up. */
+  batchMs: number
+  onEnd: (lane: Lane) => void
+}
+
+/**
+ * Neon's SQL over HTTP: each batch is one request and one transaction. There is no connection to lose, so it stands
+ * for all of them; when a request fails on its way, it takes no more, and the next one is tried with a question.
+ */
+export class HttpLane implements Lane {
+  readonly #sql: Sql
+  readonly #enter: string
+  readonly #batchMs: number
+  readonly #onEnd: (lane: Lane) => void
+  readonly #givenUp = new AbortController()
+  readonly #running = new Set<Promise<void>>()
+  #ended = false
+  inFlight = 0
+
+  private constructor({ driver, url, limits, batchMs, onEnd }: Options) {
+    this.#sql = connect(driver, url)
+    this.#enter = enter({ ...batchLimits, ...limits })
+    this.#batchMs = batchMs
+    this.#onEnd = onEnd
+  }
+
+  /**
+   * Asks once whether there is a database behind it, within `connectMs`.
+   * @throws what Postgres said, or `ConnectionLost`.
+   */
+  static async open({ connectMs, ...options }: Options & { connectMs: number }): Promise<HttpLane> {
+    const lane = new HttpLane(options)
+    const signal = AbortSignal.timeout(connectMs)
+    await answered(lane.#sql.query('select 1', [], { fetchOptions: { signal } }))
+    return lane
+  }
+
+  /** Each request has a deadline of its own, so it is never overdue, and keeps nothing open, so it is never idle. */
+  get since(): number {
+    return performance.now()
+  }
+
+  send({ call, settle }: Job): void {
+    this.inFlight++
+    const running = this.#run(call).then(
+      (row) => {
+        this.inFlight--
+        settle(null, row)
+      },
+      (error: unknown) => {
+        this.inFlight--
+        if (sqlState(error) === undefined) this.#end()
+        settle(error, undefined)
+      },
+    )
+    this.#running.add(running)
+    void running.finally(() => this.#running.delete(running))
+  }
+
+  async #run({ owner, statement, values }: OwnerCall): Promise<Row> {
+    if (owner === '') throw new Error('A batch needs an owner')
+    const signal = AbortSignal.any([this.#givenUp.signal, AbortSignal.timeout(this.#batchMs)])
+    const batch = [
+      this.#sql.query(this.#enter, [owner]),
+      this.#sql.query(statement.text, [...values], { types: asText }),
+    ]
+    const [, rows] = await answered(
+      this.#sql.transaction(batch, { isolationLevel: 'ReadCommitted', fetchOptions: { signal } }),
+    )
+    return rows?.[0]
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+
+  destroy(): void {
+    this.#end()
+    this.#givenUp.abort()
+  }
+
+  retire(): void {
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#onEnd(this)
+  }
+}
+
+async function answered<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    throw asFailure(error)
+  }
+}
+
+/**
+ * What a request failed with, in the terms of `failureOf`: an error that Postgres reported keeps its SQLSTATE, and
+ * what Neon says of itself its words. After anything else nobody knows whether the transaction took place.
+ */
+export function asFailure(error: unknown): Error {
+  if (error instanceof Error && 'code' in error && /^[0-9A-Z]{5}$/.test(String(error.code))) {
+    if (sqlState(error) !== undefined) return error
+    return Object.assign(error, { severity: 'ERROR' })
+  }
+  if (error instanceof Error && saidByNeon(error) !== undefined) return error
+  const status =
+    error instanceof Error ? /^Server error \(HTTP status (\d{3})\)/.exec(error.message)?.[1] : undefined
+  const message = status === undefined ? 'No answer over HTTP' : `The answer over HTTP was a ${status}`
+  return new ConnectionLost(message, { cause: error })
+}
