@@ -10,7 +10,7 @@ export type Commands = {
   readonly run: (
     program: string,
     parameters: readonly string[],
-    where?: { cwd: string; env: Readonly<Record<string, string>> },
+    where?: { cwd: string; env: Readonly<NodeJS.ProcessEnv> },
   ) => Promise<string>
 }
 

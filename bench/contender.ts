@@ -1,6 +1,7 @@
 /** What every measurement is made of, whoever is measured. */
 
-export const operations = ['list', 'get', 'create'] as const
+/** Those that write come last, so that whoever reads finds the same data. */
+export const operations = ['list20', 'list100', 'get', 'patch', 'create'] as const
 export type Operation = (typeof operations)[number]
 
 /** What one contender did in one round. */
@@ -9,9 +10,9 @@ export type Sample = {
   readonly seconds: number
   readonly p50Ms?: number
   readonly p99Ms?: number
-  /** Processor time, user and system, of the server alone: neither the load nor the database. */
+  /** Processor time, user and system, of the server and its children: neither the load nor the database. */
   readonly cpuSeconds?: number
-  /** Of the server, right after the round. */
+  /** Of the server and its children, right after the round. */
   readonly residentBytes?: number
 }
 
@@ -23,6 +24,8 @@ export type Contender = AsyncDisposable & {
   readonly name: string
   /** One line on how it was run, for whoever reads the figures. */
   readonly note: () => string
+  /** Of somebody else's making: when it fails under load it loses its row instead of ending the run. */
+  readonly foreign?: boolean
   /** Before the rounds of an operation: gets everything warm, settles what has to be tried out. Not counted. */
   readonly prepare: (operation: Operation, seconds: number) => Promise<void>
   /** @throws Error when any request failed: figures with failures among them mean nothing. */

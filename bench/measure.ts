@@ -1,15 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startPostgres, withDatabase } from '../test/support/real-postgres.ts'
-import { startTokenIssuer, type TokenIssuer } from '../test/support/token-issuer.ts'
+import { freePort } from '../test/support/real-postgres.ts'
 import type { Commands } from './commands.ts'
 import type { Contender, Operation } from './contender.ts'
-import { type DocketOptions, migrate, openDocket } from './docket.ts'
+import { docketApi, type Installation } from './docket.ts'
+import type { HttpApi } from './http-api.ts'
+import { type Arena, openHttpContender } from './http-contender.ts'
+import { installed, peers } from './peers.ts'
 import { findPgbench, openPgbench } from './pgbench.ts'
+import { machine, prepareSite } from './prepare-site.ts'
 import type { Report } from './report.ts'
 import { figuresOf, playRounds } from './rounds.ts'
-import { data, fill, ownerName, withClient } from './workload.ts'
+import type { Site } from './site.ts'
+import { data, withClient } from './workload.ts'
 import { requireWrk } from './wrk.ts'
 
 export type Plan = {
@@ -19,6 +22,8 @@ export type Plan = {
   readonly databaseConnections: readonly number[]
   readonly operations: readonly Operation[]
   readonly pgbench: boolean
+  /** Names of peers. */
+  readonly peers: readonly string[]
   readonly against: string | undefined
   readonly profileFolder: string | undefined
 }
@@ -27,39 +32,62 @@ type Tell = (step: string) => void
 
 const root = join(import.meta.dirname, '..')
 const warmUpSeconds = 2
-const tokenSeconds = 86_400
+
+/** Owners from here on are for the checks of correctness; the load never speaks for them. */
+const firstChecked = 900
 
 /** Sets everything up, lets the contenders take turns, and takes everything down again, whatever happens. */
 export async function measure(commands: Commands, plan: Plan, tell: Tell): Promise<Report> {
   const wrk = await requireWrk(commands)
   const pgbench = plan.pgbench ? await findPgbench(commands) : undefined
+  const remarks = pgbench === undefined ? ['Without pgbench: it was not found, or not asked for.'] : []
+  const folders = new Map<string, string>()
+  for (const peer of peers.filter(({ name }) => plan.peers.includes(name))) {
+    const found = await installed(commands, peer, tell)
+    if ('folder' in found) folders.set(peer.name, found.folder)
+    else remarks.push(`Without ${peer.name}: ${found.missing}`)
+  }
+
   await using opened = new AsyncDisposableStack()
-
   tell('starting Postgres and filling it')
-  const folder = opened.adopt(await mkdtemp(join(tmpdir(), 'docket-bench-')), (made) =>
-    rm(made, { recursive: true, force: true }),
-  )
-  const server = opened.adopt(await startPostgres(), (started) => started.stop())
-  const issuer = opened.use(await startTokenIssuer())
-  const tokenFile = join(folder, 'tokens')
-  await writeFile(tokenFile, await tokensOf(issuer))
-
-  const databaseUrl = withDatabase(server.url, 'bench')
-  await withClient(server.url, (client) => client.query('create database bench'))
-  const dockets = docketsOf(plan).map((docket) => ({
-    ...docket,
-    ...{ cwd: folder, databaseUrl, issuer, tokenFile, connections: plan.connections },
-    nodeFlags: plan.profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profileFolder}`],
-  }))
-  for (const docket of dockets) await migrate(commands, docket)
-  await fill(databaseUrl)
+  const [databaseConnections = 1] = plan.databaseConnections
+  const shared = await prepareSite(commands, opened, { connections: plan.connections, databaseConnections })
+  let places = 0
+  const open = async (apiAt: (site: Site) => Promise<HttpApi>) => {
+    const port = await freePort()
+    const folder = join(shared.folder, String(port))
+    await mkdir(folder)
+    const site = { ...shared, port, folder }
+    const owner = firstChecked + 2 * places++
+    const arena: Arena = { port, folder, connections: plan.connections, checked: [owner, owner + 1] }
+    return opened.use(await openHttpContender(commands, await apiAt(site), arena))
+  }
 
   const contenders: Contender[] = []
-  if (pgbench !== undefined) contenders.push(opened.use(await openPgbench(commands, databaseUrl)))
-  for (const docket of dockets) contenders.push(opened.use(await openDocket(commands, docket)))
+  if (pgbench !== undefined) contenders.push(opened.use(await openPgbench(commands, shared.databaseUrl)))
+  for (const docket of docketsOf(plan)) {
+    tell(`starting ${docket.name}`)
+    contenders.push(await open(async (site) => docketApi({ ...site, ...docket })))
+  }
+  for (const peer of peers)
+    for (const form of peer.forms) {
+      const folder = folders.get(peer.name)
+      if (folder === undefined) continue
+      tell(`starting ${peer.name}`)
+      try {
+        contenders.push({ ...(await open((site) => form(site, folder))), foreign: true })
+      } catch (error) {
+        commands.signal.throwIfAborted()
+        remarks.push(`Without a form of ${peer.name}: ${error instanceof Error ? error.message : error}`)
+      }
+    }
 
-  const results = await playRounds({ ...plan, contenders, warmUpSeconds, tell })
-  const versions = [`Node ${process.version.slice(1)}`, `PostgreSQL ${await versionOf(databaseUrl)}`, wrk]
+  const played = await playRounds({ ...plan, contenders, warmUpSeconds, tell, signal: commands.signal })
+  const versions = [
+    `Node ${process.version.slice(1)}`,
+    `PostgreSQL ${await versionOf(shared.databaseUrl)}`,
+    wrk,
+  ]
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
@@ -73,38 +101,29 @@ export async function measure(commands: Commands, plan: Plan, tell: Tell): Promi
       'seconds each': plan.seconds,
     },
     notes: Object.fromEntries(contenders.map((contender) => [contender.name, contender.note()])),
-    remarks: pgbench === undefined ? ['Without pgbench: it was not found, or not asked for.'] : [],
-    figures: Object.fromEntries([...results].map(([operation, series]) => [operation, figuresOf(series)])),
+    remarks: [...remarks, ...played.remarks],
+    figures: Object.fromEntries(
+      [...played.results].map(([operation, series]) => [operation, figuresOf(series)]),
+    ),
   }
 }
 
 /** One for each number of connections to the database, the other checkout with the first of those in front. */
-function docketsOf(plan: Plan): (Pick<DocketOptions, 'name' | 'root'> & { databaseConnections: number })[] {
+function docketsOf(plan: Plan): Pick<Installation, 'name' | 'root' | 'databaseConnections' | 'nodeFlags'>[] {
   const several = plan.databaseConnections.length > 1
+  const nodeFlags =
+    plan.profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profileFolder}`]
   const ours = plan.databaseConnections.map((databaseConnections) => ({
     name: several ? `docket, ${databaseConnections} connections` : 'docket',
-    root,
-    databaseConnections,
+    ...{ root, databaseConnections, nodeFlags },
   }))
   const [databaseConnections = 1] = plan.databaseConnections
   return plan.against === undefined
     ? ours
-    : [{ name: 'docket, the other checkout', root: plan.against, databaseConnections }, ...ours]
-}
-
-async function tokensOf(issuer: TokenIssuer): Promise<string> {
-  const exp = Math.floor(Date.now() / 1000) + tokenSeconds
-  const callers = Array.from({ length: data.callers }, (_, owner) => ownerName(owner))
-  const tokens = await Promise.all(callers.map((sub) => issuer.token({ sub, exp })))
-  return `${tokens.join('\n')}\n`
+    : [{ name: 'docket, the other checkout', root: plan.against, databaseConnections, nodeFlags }, ...ours]
 }
 
 async function versionOf(url: string): Promise<unknown> {
   const { rows } = await withClient(url, (client) => client.query('show server_version'))
   return rows[0]?.server_version
-}
-
-function machine(): string {
-  const [first] = cpus()
-  return `${cpus().length} × ${first?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB`
 }

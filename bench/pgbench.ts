@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { enter } from '../src/database/owner-batch.ts'
 import { type Commands, isThere } from './commands.ts'
 import type { Contender, Operation, Sample } from './contender.ts'
-import { data, firstOwner, firstTask, idPrefix, statementOf } from './workload.ts'
+import { changedTitle, data, firstOwner, firstTask, idPrefix, statementOf } from './workload.ts'
 
 const clientsTried = [2, 4, 8, 16, 32, 64]
 const threads = 2
@@ -56,20 +56,23 @@ export async function openPgbench(commands: Commands, url: string): Promise<Cont
 
 const ownerMark = 'the owner'
 const idMark = 'the id'
+const titleMark = 'the new title'
 
 /**
  * A `pgbench` script of one owner batch, and the variables it needs. The text is the compiled statement's; its
  * parameters become `pgbench` variables, which `--protocol=prepared` makes parameters again.
  */
 export function scriptOf(operation: Operation): { script: string; variables: [string, string][] } {
-  const { text, values } = statementOf(operation, ownerMark, idMark)
+  const { text, values } = statementOf(operation, { owner: ownerMark, id: idMark, title: titleMark })
   const variables: [string, string][] = []
   const statement = text.replace(/\$(\d+)/g, (_, n: string) => {
     const value = values[Number(n) - 1]
     if (value === ownerMark) return ':owner'
     // pgbench has numbers only, so the rest of the id is put in front by the statement.
     if (value === idMark) return `('${idPrefix}' || :task)::uuid`
-    variables.push([`given${n}`, String(value)])
+    if (value === titleMark) return `('${changedTitle}' || :count)`
+    if (value === null) return 'null'
+    if (!variables.some(([name]) => name === `given${n}`)) variables.push([`given${n}`, String(value)])
     return `:given${n}`
   })
   const task =
@@ -80,6 +83,7 @@ export function scriptOf(operation: Operation): { script: string; variables: [st
     `\\set caller random(0, ${data.callers - 1})`,
     `\\set owner ${firstOwner} + :caller`,
     ...task,
+    ...(operation === 'patch' ? ['\\set count random(1000000, 9999999)'] : []),
     '\\startpipeline',
     `${enter().replaceAll('$1', ':owner')};`,
     `${statement};`,

@@ -1,4 +1,4 @@
-import type { Operation } from './contender.ts'
+import { outcomes } from './expectations.ts'
 import type { Figures, Spread } from './rounds.ts'
 
 export type Report = {
@@ -13,21 +13,26 @@ export type Report = {
   readonly figures: Readonly<Record<string, readonly Figures[]>>
 }
 
-/** What was promised, as a share of pgbench on two cores. It is reported, never asserted. */
-const expected: Readonly<Record<Operation, number>> = { list: 0.4, get: 0.5, create: 0.6 }
+const columns = [
+  ...['', 'requests/s', 'of pgbench', 'docket is', 'p50 ms', 'p99 ms'],
+  ...['CPU µs/request', 'memory MB'],
+] as const
 
-const columns = ['', 'requests/s', 'share', 'p50 ms', 'p99 ms', 'CPU µs/request', 'memory MB'] as const
-
-/** One table an operation, in Markdown that also reads well as it stands. */
+/** One table an operation and one of promises, in Markdown that also reads well as it stands. */
 export function tables({ figures }: Report): string {
-  return Object.entries(figures)
-    .map(([operation, rows]) => {
-      const title = rows.some(({ contender }) => contender === 'pgbench')
-        ? `### ${operation} (expected: ${percent(expected[operation as Operation])} of pgbench)`
-        : `### ${operation}`
-      return `${title}\n\n${aligned([columns, ...rows.map(row)])}`
-    })
-    .join('\n\n')
+  const operations = Object.entries(figures).map(([operation, rows]) => {
+    const ours = rows.find(({ contender }) => contender === 'docket')
+    const first = rows[0]?.contender ?? ''
+    const head = columns.map((column) => (column === 'of pgbench' ? `of ${first}` : column))
+    return `### ${operation}\n\n${aligned([head, ...rows.map((each) => row(each, ours))])}`
+  })
+  const promised = outcomes(figures)
+  if (promised.length === 0) return operations.join('\n\n')
+  const lines = promised.map(({ operation, promise, expected, measured, met }) => [
+    ...[operation, promise, expected, measured, met ? 'met' : '**missed**'],
+  ])
+  const head = ['', 'docket to', 'expected', 'measured', '']
+  return [...operations, `### What was promised\n\n${aligned([head, ...lines])}`].join('\n\n')
 }
 
 export function markdown(report: Report): string {
@@ -35,7 +40,7 @@ export function markdown(report: Report): string {
   const told = Object.entries(settings).map(([name, value]) => `${value} ${name}`)
   return [
     `Measured ${date} on ${machine}; ${versions.join(', ')}; ${told.join(', ')}.`,
-    ...remarks,
+    ...remarks.map((remark) => remark.split('\n', 1)[0] ?? ''),
     tables(report),
     Object.entries(notes)
       .map(([name, note]) => `- **${name}**: ${note}`)
@@ -43,26 +48,36 @@ export function markdown(report: Report): string {
   ].join('\n\n')
 }
 
-const begin = '<!-- bench:begin -->'
-const end = '<!-- bench:end -->'
-
-/** The page with the text between its two markers replaced. @throws Error when they are not there. */
-export function between(page: string, text: string): string {
+/**
+ * The page with the text between two markers of this name replaced.
+ * @throws Error when they are not there.
+ */
+export function between(page: string, text: string, name = 'bench'): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
   const [from, to] = [page.indexOf(begin), page.indexOf(end)]
   if (from === -1 || to < from) throw new Error(`The page lacks ${begin} or ${end}.`)
   return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`
 }
 
-function row(figures: Figures): string[] {
+function row(figures: Figures, ours: Figures | undefined): string[] {
   return [
     figures.contender,
     told(figures.requestsPerSecond, (value) => Math.round(value).toLocaleString('en')),
     told(figures.shareOfFirst, percent),
+    figures === ours || figures.contender === 'pgbench'
+      ? ''
+      : times(ours?.requestsPerSecond, figures.requestsPerSecond),
     brief(figures.p50Ms, 1),
     brief(figures.p99Ms, 1),
     brief(figures.cpuUsPerRequest, 1),
     brief(figures.residentMb, 0),
   ]
+}
+
+function times(ours: Spread | undefined, theirs: Spread | undefined): string {
+  if (ours === undefined || theirs === undefined) return '–'
+  const ratio = ours.median / theirs.median
+  return `${ratio.toFixed(ratio < 10 ? 2 : 1)} ×`
 }
 
 function told(spread: Spread | undefined, text: (value: number) => string): string {
@@ -76,14 +91,14 @@ function brief(spread: Spread | undefined, digits: number): string {
 }
 
 function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = columns.map((_, i) => Math.max(...rows.map((cells) => (cells[i] ?? '').length), 3))
+  const [head = [], ...rest] = rows
+  const widths = head.map((_, i) => Math.max(...rows.map((cells) => (cells[i] ?? '').length), 3))
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`
   const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
-  const [head = [], ...rest] = rows
   return [line(head), rule, ...rest.map(line)].join('\n')
 }

@@ -7,36 +7,57 @@ export type Rounds = {
   readonly seconds: number
   readonly warmUpSeconds: number
   readonly tell: (step: string) => void
+  /** When it is aborted whoever fails does so because of it. */
+  readonly signal?: AbortSignal
 }
 
 /** The samples of a contender, one a round, in order. */
 export type Series = { readonly contender: string; readonly samples: readonly Sample[] }
 
+export type Played = {
+  readonly results: ReadonlyMap<Operation, readonly Series[]>
+  /** Who lost a row, where and why. */
+  readonly remarks: readonly string[]
+}
+
 /**
  * Lets the contenders take turns: one after the other in each round, in opposite order in every second one, so
  * that whatever else the machine does meets all of them alike. Operations that write come last in `operations`.
+ *
+ * @throws what a contender throws, unless it is a foreign one: that loses its row of this operation.
  */
-export async function playRounds(plan: Rounds): Promise<ReadonlyMap<Operation, readonly Series[]>> {
+export async function playRounds(plan: Rounds): Promise<Played> {
   const results = new Map<Operation, readonly Series[]>()
+  const remarks: string[] = []
   for (const operation of plan.operations) {
-    for (const contender of plan.contenders) {
-      plan.tell(`${operation}: warming up ${contender.name}`)
-      await contender.prepare(operation, plan.warmUpSeconds)
+    const samples = new Map(plan.contenders.map((contender) => [contender, [] as Sample[]]))
+    const turn = async (contender: Contender, step: string, take: () => Promise<void>) => {
+      if (!samples.has(contender)) return
+      plan.tell(`${operation}: ${step}, ${contender.name}`)
+      try {
+        await take()
+      } catch (error) {
+        if (contender.foreign !== true || plan.signal?.aborted) throw error
+        samples.delete(contender)
+        const reason = error instanceof Error ? error.message : String(error)
+        remarks.push(`Without ${operation} of ${contender.name}: ${reason}`)
+      }
     }
-    const samples = new Map(plan.contenders.map(({ name }) => [name, [] as Sample[]]))
+    for (const contender of plan.contenders)
+      await turn(contender, 'warming up', () => contender.prepare(operation, plan.warmUpSeconds))
     for (let round = 1; round <= plan.rounds; round++) {
       const turns = round % 2 === 1 ? plan.contenders : plan.contenders.toReversed()
-      for (const contender of turns) {
-        plan.tell(`${operation}: round ${round} of ${plan.rounds}, ${contender.name}`)
-        samples.get(contender.name)?.push(await contender.measure(operation, plan.seconds))
-      }
+      for (const contender of turns)
+        await turn(contender, `round ${round} of ${plan.rounds}`, async () => {
+          samples.get(contender)?.push(await contender.measure(operation, plan.seconds))
+        })
     }
     results.set(
       operation,
-      [...samples].map(([contender, samples]) => ({ contender, samples })),
+      [...samples].map(([{ name: contender }, samples]) => ({ contender, samples })),
     )
   }
-  return results
+  return { results, remarks }
 }
 
 /** Median, and the least and the greatest that were seen. */

@@ -1,12 +1,12 @@
 import pg from 'pg'
-import { createTask, getTask, listTasks } from '../src/tasks/statements.ts'
+import { createTask, getTask, listTasks, patchTask } from '../src/tasks/statements.ts'
 import type { Operation } from './contender.ts'
 
 /**
  * The data that every contender works on: `owners` × `tasksEach` tasks. Owners and ids are made of numbers,
  * because `pgbench` has no other variables that change from one transaction to the next.
  */
-export const data = { owners: 1_000, tasksEach: 100, callers: 200, listLimit: 20 } as const
+export const data = { owners: 1_000, tasksEach: 100, callers: 200 } as const
 
 /** Owner 7 is `1000000000000000007`; such subjects exist, and this one is as long as others are. */
 export const firstOwner = 10n ** 18n
@@ -21,6 +21,9 @@ export const newTask = {
   status: 'Todo',
 }
 
+/** All of an id of these tasks but its last six digits, which are the task's number. */
+export const idPrefixOfTasks = '01900000-0000-0100-0000-000000'
+
 export function ownerName(owner: number): string {
   return String(firstOwner + BigInt(owner))
 }
@@ -30,25 +33,52 @@ export function taskId(owner: number, task: number): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** What the callers send over HTTP. `{id}` stands for any id of the caller's own tasks. */
+/**
+ * What the callers send over HTTP. In the path `{id}` stands for any id of the caller's own tasks, in the body `{owner}`
+ * for the caller and `{count}` for digits that differ from one request to the next.
+ */
 export type HttpRequest = { readonly method: string; readonly path: string; readonly body?: string }
+export type HttpRequests = Readonly<Record<Operation, HttpRequest>>
 
-export const httpRequests: Readonly<Record<Operation, HttpRequest>> = {
-  list: { method: 'GET', path: `/api/v1/tasks?limit=${data.listLimit}` },
-  get: { method: 'GET', path: '/api/v1/tasks/{id}' },
-  create: { method: 'POST', path: '/api/v1/tasks', body: JSON.stringify(newTask) },
+/** The requests of an API that serves tasks under `path`. */
+export function httpRequestsAt(path: string): HttpRequests {
+  return {
+    list20: { method: 'GET', path: `${path}?limit=20` },
+    list100: { method: 'GET', path: `${path}?limit=100` },
+    get: { method: 'GET', path: `${path}/{id}` },
+    patch: {
+      method: 'PATCH',
+      path: `${path}/{id}`,
+      body: JSON.stringify({ title: `${changedTitle}{count}` }),
+    },
+    create: { method: 'POST', path, body: JSON.stringify(newTask) },
+  }
 }
 
-/** The statement behind each operation and its values in order, for any owner and id. */
+/** What a patch writes, before digits that make it another title each time. */
+export const changedTitle = 'Buy milk, but not now, '
+
+type Values = readonly (string | number | boolean | null)[]
+
+/** The statement behind each operation and its values in order, for any owner, id and new title. */
 export function statementOf(
   operation: Operation,
-  owner: string,
-  id: string,
-): { text: string; values: readonly (string | number | boolean | null)[] } {
-  if (operation === 'list')
-    return { text: listTasks.text, values: listTasks.values(owner, { limit: data.listLimit, skip: 0 }) }
-  if (operation === 'get') return { text: getTask.text, values: getTask.values(owner, { id }) }
-  return { text: createTask.text, values: createTask.values(owner, { id, ...newTask }) }
+  { owner, id, title }: { owner: string; id: string; title: string },
+): { text: string; values: Values } {
+  switch (operation) {
+    case 'list20':
+      return { text: listTasks.text, values: listTasks.values(owner, { limit: 20, skip: 0 }) }
+    case 'list100':
+      return { text: listTasks.text, values: listTasks.values(owner, { limit: 100, skip: 0 }) }
+    case 'get':
+      return { text: getTask.text, values: getTask.values(owner, { id }) }
+    case 'patch': {
+      const untouched = { status: null, set_description: false, description: null }
+      return { text: patchTask.text, values: patchTask.values(owner, { id, title, ...untouched }) }
+    }
+    case 'create':
+      return { text: createTask.text, values: createTask.values(owner, { id, ...newTask }) }
+  }
 }
 
 /** Owners' rows are spread over the table, as they are when everybody adds a task now and then. */

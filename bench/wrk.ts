@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type Commands, isThere } from './commands.ts'
 import type { Sample } from './contender.ts'
-import { data, type HttpRequest, taskId } from './workload.ts'
+import { data, type HttpRequest } from './workload.ts'
 
 const script = join(import.meta.dirname, 'load.lua')
 
@@ -29,8 +29,10 @@ const Report = z.object({
 export type Load = {
   readonly origin: string
   readonly request: HttpRequest
-  /** A file with the token of caller 0, 1, … a line each. */
-  readonly tokenFile: string
+  /** A file with the token and the name of caller 0, 1, … a line each. */
+  readonly callersFile: string
+  /** What stands before the six digits of a task's id. */
+  readonly idPrefix: string
   readonly connections: number
   readonly seconds: number
 }
@@ -46,7 +48,7 @@ export async function underLoad(commands: Commands, load: Load): Promise<Sample>
   const output = await commands.run('wrk', [
     ...['--threads', '1', '--connections', String(load.connections), '--duration', `${load.seconds}s`],
     ...['--timeout', '10s', '--script', script, load.origin, '--'],
-    ...[load.tokenFile, method, path, taskId(0, 0).slice(0, -6), String(data.tasksEach)],
+    ...[load.callersFile, method, path, load.idPrefix, String(data.tasksEach)],
     ...(body === undefined ? [] : [body]),
   ])
   const report = Report.parse(JSON.parse(/^\{.*\}$/m.exec(output)?.[0] ?? 'null'))
