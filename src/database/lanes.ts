@@ -13,6 +13,8 @@ export type LaneLimits = {
   readonly connections: number
   /** Most batches in flight on one connection. */
   readonly inFlight: number
+  /** How many in flight on a connection send the next brief statement to another. */
+  readonly briefInFlight: number
   /** Most batches of one owner in flight, so that nobody's slow ones are in front of everybody. */
   readonly inFlightOfOne: number
   /** Most batches waiting for a connection, in all, and of one owner. */
@@ -31,6 +33,7 @@ export type LaneLimits = {
 export const laneLimits: LaneLimits = {
   connections: 8,
   inFlight: 32,
+  briefInFlight: 16,
   inFlightOfOne: 4,
   waiting: 1_000,
   waitingOfOne: 250,
@@ -107,7 +110,7 @@ export class Lanes {
       const job = { owner, call, resolve, reject, queuedAt: performance.now() }
       const connection = this.#closing || !this.#mayTake(owner) ? undefined : this.#connectionFor(job)
       if (connection !== undefined && this.#waiting.size === 0) {
-        if (connection.inFlight > 0) this.#grow()
+        if (this.#wantsAnother(connection, job)) this.#grow()
         return this.#send(connection, job)
       }
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
@@ -141,17 +144,34 @@ export class Lanes {
     return (this.#shares.get(owner)?.inFlight ?? 0) < this.#limits.inFlightOfOne
   }
 
-  /** An owner's writes follow each other where there is one in flight already; all else goes to the least busy. */
-  #connectionFor({ owner, call }: Waiting): Lane | undefined {
-    const writing = call.statement.kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
+  /**
+   * Brief statements fill the first connections, many together, so that they share system calls. All others go to the
+   * least busy from the other end: a commit or a long list holds up what stands behind it. An owner's writes follow each
+   * other where there is one in flight already.
+   */
+  #connectionFor({ owner, call: { statement } }: Waiting): Lane | undefined {
+    if (statement.brief) return this.#firstWithRoom() ?? this.#leastBusy()
+    const writing = statement.kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
     const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
     return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
+  }
+
+  #firstWithRoom(): Lane | undefined {
+    const room = Math.min(this.#limits.briefInFlight, this.#limits.inFlight)
+    for (const connection of this.#open) if (connection.inFlight < room) return connection
+    return undefined
+  }
+
+  /** Whether one more connection would have been better; two there should be, so that brief ones stand behind no commit. */
+  #wantsAnother({ inFlight }: Lane, { call: { statement } }: Waiting): boolean {
+    if (statement.brief && this.#open.size > 1) return inFlight >= this.#limits.briefInFlight
+    return inFlight > 0
   }
 
   #leastBusy(): Lane | undefined {
     let least: Lane | undefined
     for (const connection of this.#open)
-      if (least === undefined || connection.inFlight < least.inFlight) least = connection
+      if (least === undefined || connection.inFlight <= least.inFlight) least = connection
     return least !== undefined && least.inFlight < this.#limits.inFlight ? least : undefined
   }
 

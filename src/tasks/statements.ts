@@ -35,6 +35,7 @@ export const listTasks = defineStatement<{ limit: number; skip: number }, string
 export const getTask = defineStatement<{ id: string }, string | null>({
   name: 'get_task',
   kind: 'read',
+  brief: true,
   query: raw(
     sql`select row_to_json(answer)::text from (select ${jsonColumns(tasks)} from ${tasks} where ${own}) answer`,
   ),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { echo, openGated, outcome, readAtGate, until, writeAtGate } from './gate.ts'
+import { briefAtGate, echo, openGated, outcome, readAtGate, until, writeAtGate } from './gate.ts'
 
 test('connections open as the load asks for them, up to the limit', async () => {
   await using gated = await openGated({ connections: 3 })
@@ -61,6 +61,37 @@ test('the writes of one owner follow each other on one connection and hold up no
   expect(await gated.backends('waiting')).toHaveLength(1)
   await gated.open()
   expect(await Promise.all(writes)).toEqual(['1', '2', '3', '4', '5', '6'])
+})
+
+test('brief statements fill one connection after the other, and none of them stands behind a write', async () => {
+  await using gated = await openGated({ connections: 3, briefInFlight: 4 })
+  const { database } = gated
+  const waiting = async () => (await gated.backends('waiting')).length
+  await gated.shut()
+  const opening: Promise<unknown>[] = []
+  await until(async () => {
+    if (opening.length < 20) opening.push(database.asOwner('eve', readAtGate, { word: 'x' }))
+    return (await waiting()) === 3
+  })
+  await gated.open()
+  await Promise.all(opening)
+
+  await gated.shut()
+  const answers: Promise<unknown>[] = [database.asOwner('ann', writeAtGate, { word: 'ann' })]
+  await until(async () => (await waiting()) === 1)
+  const brief = (many: number) => {
+    for (let n = 0; n < many; n++) answers.push(database.asOwner(`bob ${n}`, briefAtGate, { word: 'bob' }))
+  }
+  brief(4)
+  await until(async () => (await waiting()) === 2)
+  brief(3)
+  await until(async () => (await waiting()) === 3)
+  expect(gated.sent(briefAtGate)).toBe(7)
+  // Another write goes to neither, though there is as much room.
+  answers.push(database.asOwner('eve', writeAtGate, { word: 'eve' }))
+  await until(() => gated.sent(writeAtGate) === 2)
+  await gated.open()
+  expect(await Promise.all(answers)).toEqual(['ann', ...Array(7).fill('bob'), 'eve'])
 })
 
 test('one owner never has more than a share in flight, and what waits for it holds up nobody else', async () => {
