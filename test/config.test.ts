@@ -17,6 +17,7 @@ describe('defaults', () => {
         production: false,
         host: '127.0.0.1',
         port: 8000,
+        reusePort: false,
         dataDir: './.data',
         database: { kind: 'embedded' },
         builtInIssuer: true,
@@ -40,7 +41,7 @@ describe('defaults', () => {
   test('production listens on every address and embeds nothing', () => {
     const { config } = loadConfig(production)
     expect(config).toMatchObject({ production: true, host: '0.0.0.0', builtInIssuer: false })
-    expect(config.database).toEqual({ kind: 'postgres', driver: 'auto', connections: 8 })
+    expect(config.database).toEqual({ kind: 'postgres', driver: 'auto', connections: 16 })
   })
 
   test('HOST wins over the default of production', () => {
@@ -81,8 +82,9 @@ describe('the declarations', () => {
       production: true,
       host: '0.0.0.0',
       port: 3000,
+      reusePort: true,
       dataDir: '/var/lib/docket',
-      database: { kind: 'postgres', driver: 'neon-http', connections: 16 },
+      database: { kind: 'postgres', driver: 'neon-http', connections: 32 },
       keySet: {
         url: 'https://app.example.com/api/auth/jwks',
         issuers: ['https://app.example.com'],

@@ -97,8 +97,8 @@ export const variables = {
     meaning:
       'how many connections to Postgres to hold, each for many requests at once; with `neon-http` and `neon-ws` ' +
       'each is for one at a time, so more are worth it',
-    default: '8',
-    example: '16',
+    default: '16',
+    example: '32',
     schema: wholeNumber(1, 100),
   },
   betterAuthUrl: {

@@ -31,7 +31,7 @@ export type LaneLimits = {
 }
 
 export const laneLimits: LaneLimits = {
-  connections: 8,
+  connections: 16,
   inFlight: 32,
   briefInFlight: 16,
   inFlightOfOne: 4,
