@@ -9,7 +9,7 @@ export async function createLog(
   level: string,
   { shared = false }: { shared?: boolean } = {},
 ): Promise<{ log: Logger; flush: () => void }> {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  const options = { level, base: null, timestamp: isoTime() }
   if (process.stdout.isTTY) {
     // Not as a transport: those are workers, which break in bundles and lose the last lines.
     const { default: pretty } = await import('pino-pretty')
@@ -26,6 +26,18 @@ export async function createLog(
   const size = shared ? { minLength: 2048, maxWrite: 4096 } : { minLength: 4096 }
   const stdout = destination({ dest: 1, sync: false, ...size, periodicFlush: 100 })
   return { log: pino(options, stdout), flush: () => stdout.flushSync() }
+}
+
+/** The time in UTC (RFC 3339), written once for all lines of the same millisecond. */
+function isoTime(): () => string {
+  let at = 0
+  let text = ''
+  return () => {
+    const now = Date.now()
+    if (now !== at) text = `,"time":"${new Date(now).toISOString()}"`
+    at = now
+    return text
+  }
 }
 
 /** A request reads as one does in a shell; every other line has its sentence. */
