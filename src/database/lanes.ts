@@ -35,7 +35,7 @@ export const laneLimits: LaneLimits = {
   inFlight: 32,
   briefInFlight: 16,
   inFlightOfOne: 4,
-  waiting: 1_000,
+  waiting: 10_000,
   waitingOfOne: 250,
   waitMs: 2_000,
   batchMs: 6_000,

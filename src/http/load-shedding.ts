@@ -3,13 +3,16 @@ import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
 import { record } from '../events.ts'
 import type { Env } from './context.ts'
+import { problem } from './problem.ts'
 
 export type PressureLimits = {
-  /** From so many statements waiting for a connection on, no more are let in; half of what the queue holds. */
+  /** Who would wait longer for a connection to the database than this, in milliseconds, is refused. */
+  readonly waitMs: number
+  /** So many may wait in any case: what a burst brings says nothing about the next second. */
   readonly waiting: number
   /** From so late a timer on, the event loop has more to do than it can, in milliseconds. */
   readonly lateMs: number
-  /** How often that is looked at, at the most, and how long the timer runs. */
+  /** How often both are looked at, at the most, and how long the timer runs. */
   readonly everyMs: number
   readonly timerMs: number
   /**
@@ -22,15 +25,25 @@ export type PressureLimits = {
 }
 
 export const pressureLimits: PressureLimits = {
+  waitMs: 500,
   waiting: 500,
-  lateMs: 200,
+  lateMs: 250,
   everyMs: 100,
   timerMs: 10,
   mostShare: 0.3,
   step: 0.05,
 }
 
-export type Refusal = 'queue' | 'event_loop'
+export type Reason = 'queue' | 'event_loop'
+
+/** One look at what happened since the last one. */
+export type Look = {
+  /** How late a timer was. One late timer is a pause, many are too much to do. */
+  readonly lateMs: number
+  /** Requests answered, those refused left out, and over how long. */
+  readonly answered: number
+  readonly overMs: number
+}
 
 /** How much more there is to do than can be done, and who is therefore refused. Keeps no time of its own. */
 export class Pressure {
@@ -38,23 +51,26 @@ export class Pressure {
   readonly #limits: PressureLimits
   #share = 0
   #owed = 0
+  #perMs = 0
 
   constructor(waiting: () => number, limits: PressureLimits = pressureLimits) {
     this.#waiting = waiting
     this.#limits = limits
   }
 
-  /** Takes note of how late a timer was, in milliseconds. One late timer is a pause, many are too much to do. */
-  note(lateMs: number): void {
+  note({ lateMs, answered, overMs }: Look): void {
     const { step, mostShare } = this.#limits
     const share = this.#share + (lateMs >= this.#limits.lateMs ? step : -step)
     this.#share = Math.min(mostShare, Math.max(0, share))
     if (share <= 0) this.#owed = 0
+    this.#perMs = (this.#perMs + answered / overMs) / 2
   }
 
   /** Why this request is refused, if it is. Those refused for a late event loop are spread evenly over all. */
-  refuses(): Refusal | undefined {
-    if (this.#waiting() >= this.#limits.waiting) return 'queue'
+  refuses(): Reason | undefined {
+    const { waiting, waitMs } = this.#limits
+    const ahead = this.#waiting()
+    if (ahead >= waiting && ahead >= this.#perMs * waitMs) return 'queue'
     this.#owed += this.#share
     if (this.#owed < 1) return undefined
     this.#owed -= 1
@@ -72,27 +88,54 @@ const tellEveryMs = 60_000
 export function shedLoad(log: Logger, waiting: () => number): MiddlewareHandler<Env> {
   const pressure = new Pressure(waiting)
   const { everyMs, timerMs } = pressureLimits
-  let lookAt = 0
+  let lookedAt = performance.now()
+  let answered = 0
   let tellAt = 0
   let refused = 0
   // Timed from requests: a process that nobody asks stays asleep.
   const look = (now: number) => {
-    lookAt = now + everyMs
-    setTimeout(() => pressure.note(performance.now() - now - timerMs), timerMs).unref()
+    const since = { answered, overMs: now - lookedAt }
+    lookedAt = now
+    answered = 0
+    const noted = () => pressure.note({ ...since, lateMs: performance.now() - now - timerMs })
+    setTimeout(noted, timerMs).unref()
   }
-  return async (_c, next) => {
+  return async (c, next) => {
     const now = performance.now()
-    if (now >= lookAt) look(now)
+    if (now - lookedAt >= everyMs) look(now)
     const by = pressure.refuses()
-    if (by === undefined) return next()
+    if (by === undefined) {
+      await next()
+      answered++
+      return
+    }
     if (now >= tellAt) {
       tellAt = now + tellEveryMs
       record(log, 'warn', 'overloaded', { by, waiting: waiting() })
     }
-    throw new AppError('unavailable', 'There is more to do than can be done; try again shortly.', {
-      // Not all at the same moment.
-      retryAfterSeconds: 1 + (refused++ % 3),
-      reason: `overload_${by}`,
-    })
+    // Not thrown, and the same few each time: where there is too much to do, a refusal must be cheap.
+    return problem(c, refusals[by][refused++ % retryAfterSeconds.length])
   }
+}
+
+/** Not all at the same moment. */
+const retryAfterSeconds = [1, 2, 3] as const
+
+const refusals: Record<Reason, readonly AppError[]> = {
+  queue: refusalsFor('queue'),
+  event_loop: refusalsFor('event_loop'),
+}
+
+function refusalsFor(by: Reason): AppError[] {
+  const cause = new Error(`overload: ${by}`)
+  // Where it was made says nothing, and the log would tell it each time.
+  delete cause.stack
+  return retryAfterSeconds.map(
+    (seconds) =>
+      new AppError('unavailable', 'There is more to do than can be done; try again shortly.', {
+        retryAfterSeconds: seconds,
+        reason: `overload_${by}`,
+        cause,
+      }),
+  )
 }

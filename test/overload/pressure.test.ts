@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Pressure, pressureLimits } from '../../src/http/load-shedding.ts'
 
-const { lateMs, waiting: mostWaiting, mostShare, step } = pressureLimits
+const { lateMs, waiting: mostWaiting, waitMs, mostShare, step } = pressureLimits
 const late = lateMs
 const inTime = lateMs - 1
 
@@ -11,7 +11,7 @@ const refused = (pressure: Pressure) =>
 
 const noting = (...timers: number[]) => {
   const pressure = new Pressure(() => 0)
-  for (const timer of timers) pressure.note(timer)
+  for (const lateMs of timers) pressure.note({ lateMs, answered: 0, overMs: 100 })
   return pressure
 }
 
@@ -25,6 +25,23 @@ describe('statements that wait', () => {
     expect(refused(pressure)).toBe(1_000)
     waiting = mostWaiting - 1
     expect(refused(pressure)).toBe(0)
+  })
+
+  test('refuse nobody who is answered in time: the more are answered, the more may wait', () => {
+    let waiting = 10 * mostWaiting
+    const pressure = new Pressure(() => waiting)
+    expect(refused(pressure)).toBe(1_000)
+    // Twice as many a millisecond as would be enough.
+    const perMs = (2 * waiting) / waitMs
+    for (let look = 0; look < 20; look++) pressure.note({ lateMs: 0, answered: 100 * perMs, overMs: 100 })
+    expect(refused(pressure)).toBe(0)
+    waiting *= 2
+    expect(refused(pressure)).toBe(1_000)
+    // And when nothing is answered any more, it is forgotten.
+    waiting = 2 * mostWaiting
+    expect(refused(pressure)).toBe(0)
+    for (let look = 0; look < 10; look++) pressure.note({ lateMs: 0, answered: 0, overMs: 100 })
+    expect(refused(pressure)).toBe(1_000)
   })
 })
 
