@@ -18,7 +18,7 @@ export function comparison({ figures, date, machine }: Report): string {
     )
     return rows.length === 0 ? [] : [{ operation, rows: rows.toSorted((a, b) => b.rate - a.rate) }]
   })
-  const margin = { first: 56, between: 40, last: 12, left: 210, right: 70 }
+  const margin = { first: 66, between: 40, last: 12, left: 210, right: 70 }
   let at = margin.first
   const placed = panels.map((panel) => {
     const top = at

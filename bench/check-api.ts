@@ -70,7 +70,7 @@ export async function checkApi(
     assert.equal(patched.status, 200, patched.text)
     const { title } = taskOf(patched.text)
     assert.match(title, /0000001$/)
-    assert.equal(taskOf((await send(requests.get, own)).text).title, title)
+    assert.equal(taskOf((await send(requests.get, own)).text).title, title, 'a patch is kept')
 
     const created = await send(requests.create)
     assert.ok([200, 201].includes(created.status), created.text)

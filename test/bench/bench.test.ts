@@ -63,7 +63,11 @@ test.each(operations)('pgbench runs the very statement of %s, every value a para
   const { script, variables } = scriptOf(operation)
   const [, batch = ''] = script.split('\\startpipeline\n')
   expect(batch).not.toMatch(/\$\d/)
-  for (const [name] of variables) expect(batch).toContain(`:${name}`)
+  for (const [name, value] of variables) {
+    expect(batch).toContain(`:${name}`)
+    // As a variable it would be the word.
+    expect(value).not.toBe('null')
+  }
   const named = new Map(variables)
   // Putting the values back in gives the compiled text with its values in place.
   const filled = batch.replace(/:(given\d+)/g, (_, name: string) => named.get(name) ?? 'missing')

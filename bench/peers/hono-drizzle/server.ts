@@ -1,4 +1,5 @@
 /** What a careful TypeScript developer writes: validation, a transaction under row-level security, a log line. */
+import { randomUUID } from 'node:crypto'
 import { serve } from '@hono/node-server'
 import { and, desc, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -14,7 +15,7 @@ import { z } from 'zod'
 const { PORT, DATABASE_URL, POOL_SIZE, JWKS_URL = '', ISSUER = '', AUDIENCE = '' } = process.env
 
 const tasks = pgSchema('docket').table('tasks', {
-  id: uuid('id').notNull().defaultRandom(),
+  id: uuid('id').notNull().$defaultFn(randomUUID),
   title: text('title').notNull(),
   description: text('description'),
   status: text('status', { enum: ['Todo', 'InProgress', 'Done'] })
@@ -162,5 +163,11 @@ app.patch('/tasks/:id', async (c) => {
 function statusOf({ status }: z.output<typeof NewTask>) {
   return status === undefined ? {} : { status }
 }
+
+app.onError((error, c) => {
+  if (error instanceof HTTPException) return error.getResponse()
+  log.error(error)
+  return c.text('Internal Server Error', 500)
+})
 
 serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(PORT) })

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { cp } from 'node:fs/promises'
+import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -9,7 +9,6 @@ import type { Peer } from '../../peer.ts'
 import type { Site } from '../../site.ts'
 import { httpRequestsAt, newTask } from '../../workload.ts'
 
-const version = 'v0.39.0'
 const records = '/api/collections/tasks/records'
 const administrator = { identity: 'admin@example.com', password: randomBytes(16).toString('hex') }
 const tokenSeconds = 86_400
@@ -20,13 +19,17 @@ const Token = z.object({ token: z.string() })
 export const peer: Peer = {
   name: 'pocketbase',
   needs: ['go'],
-  manifests: ['peer.ts'],
+  manifests: ['module.txt'],
   install: async (commands, folder) => {
     const env = { ...process.env, GOBIN: folder }
-    const program = `github.com/pocketbase/pocketbase/examples/base@${version}`
-    await commands.run('go', ['install', program], { cwd: folder, env })
+    await commands.run('go', ['install', await moduleOf(folder)], { cwd: folder, env })
   },
   forms: [form],
+}
+
+/** What `go install` takes, version and all. */
+async function moduleOf(folder: string): Promise<string> {
+  return (await readFile(join(folder, 'module.txt'), 'utf8')).trim()
 }
 
 async function form(site: Site, installed: string): Promise<HttpApi> {
@@ -34,7 +37,9 @@ async function form(site: Site, installed: string): Promise<HttpApi> {
   const cwd = join(site.folder, 'pocketbase')
   await cp(join(installed, 'pb_migrations'), join(cwd, 'pb_migrations'), { recursive: true })
   const { identity, password } = administrator
-  await promisify(execFile)(program, ['superuser', 'upsert', identity, password], { cwd })
+  // Left to itself it keeps its data beside the program, from one run to the next.
+  const folders = [`--dir=${join(cwd, 'pb_data')}`, `--migrationsDir=${join(cwd, 'pb_migrations')}`]
+  await promisify(execFile)(program, ['superuser', 'upsert', identity, password, ...folders], { cwd })
 
   let signedIn: Promise<string> | undefined
   const requests = httpRequestsAt(records)
@@ -42,10 +47,10 @@ async function form(site: Site, installed: string): Promise<HttpApi> {
   const list = (limit: number) => `${records}?perPage=${limit}&sort=-created_at,-id&skipTotal=1`
   return {
     name: 'PocketBase',
-    note: `${version} (Go, SQLite in WAL mode, which does not wait for the disk at a commit), a collection with an owner rule`,
+    note: `${(await moduleOf(installed)).split('@')[1]} (Go, SQLite in WAL mode, which does not wait for the disk at a commit), a collection with an owner rule`,
     command: {
       program,
-      parameters: ['serve', '--http', `127.0.0.1:${site.port}`],
+      parameters: ['serve', '--http', `127.0.0.1:${site.port}`, ...folders],
       cwd,
       env: {},
     },
