@@ -1,5 +1,5 @@
 import type { Carrier, Settle } from './carrier.ts'
-import { asError, type NeonDriver } from './neon-driver.ts'
+import { asError, farewell, type NeonDriver } from './neon-driver.ts'
 import { Batch } from './owner-batch.ts'
 
 type Stream = { write(bytes: Buffer): unknown }
@@ -25,6 +25,7 @@ class PlainBatch extends Batch {
  */
 export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: string): Carrier {
   const client = new Client({ connectionString: url, application_name: 'docket' })
+  const { end, destroy } = farewell(client)
   const sent = new Set<PlainBatch>()
   const givenUp = Promise.withResolvers<never>()
   givenUp.promise.catch(() => undefined)
@@ -51,13 +52,13 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
       client.on('error', listener)
       client.on('end', listener)
     },
-    close: () => client.end().catch(() => undefined),
+    close: end,
     destroy: () => {
       // Its close waits for the other side to agree, which may never be heard of again.
       const reason = new Error('The WebSocket was given up')
       givenUp.reject(reason)
       for (const batch of sent) batch.handleError(reason)
-      client.connection.stream.destroy()
+      destroy()
     },
   }
 }

@@ -8,20 +8,34 @@ export async function loadNeonDriver(): Promise<NeonDriver> {
   return import('@neondatabase/serverless')
 }
 
+/** How a client is let go: its own `end` never answers once the WebSocket is gone. */
+export function farewell(client: Client): { end(): Promise<void>; destroy(): void } {
+  const gone = Promise.withResolvers<void>()
+  client.on('end', gone.resolve)
+  return {
+    end: () => Promise.race([client.end().catch(() => undefined), gone.promise]),
+    destroy: () => {
+      gone.resolve()
+      client.connection.stream.destroy()
+    },
+  }
+}
+
 /** Logs in through a WebSocket. @throws what the driver or Postgres reports, or an error after the time-out. */
 export async function connectedOverWebSocket(
   driver: Pick<NeonDriver, 'Client'>,
   url: string,
-): Promise<Client> {
+): Promise<Pick<Client, 'query'> & { end(): Promise<void> }> {
   const client = new driver.Client({ connectionString: url, application_name: 'docket' })
   client.on('error', () => undefined)
+  const { end, destroy } = farewell(client)
   const overdue = Promise.withResolvers<never>()
   const timer = setTimeout(() => overdue.reject(new Error('Connection timeout')), connectTimeoutMs)
   try {
     await Promise.race([client.connect(), overdue.promise])
-    return client
+    return { query: client.query.bind(client), end }
   } catch (error) {
-    client.connection.stream.destroy()
+    destroy()
     throw asError(error)
   } finally {
     clearTimeout(timer)

@@ -31,8 +31,8 @@ export type NeonStandIn = {
   faulty(fault: (request: SqlRequest) => Fault | undefined): void
   /** Cuts every WebSocket and HTTP connection. */
   cut(): void
-  /** Passes nothing on through the WebSockets there are, and does not answer their close. */
-  freeze(): void
+  /** Passes on no more answers through the WebSockets there are, or nothing at all, not even an answer to a close. */
+  freeze(what: 'everything' | 'answers'): void
   /** Takes no connections, or takes them again on the same port. */
   refuse(): Promise<void>
   listen(): Promise<void>
@@ -97,7 +97,7 @@ export async function startNeonStandIn(): Promise<NeonStandIn> {
     ]
     const postgres = connect(Number(port), host)
     postgres.setNoDelay(true)
-    webSocket.on('message', (bytes: Buffer) => frozen.has(webSocket) || postgres.write(bytes))
+    webSocket.on('message', (bytes: Buffer) => postgres.write(bytes))
     postgres.on('data', (bytes) => frozen.has(webSocket) || webSocket.send(bytes))
     for (const event of ['close', 'error'] as const) {
       webSocket.on(event, () => {
@@ -136,10 +136,10 @@ export async function startNeonStandIn(): Promise<NeonStandIn> {
       faultOf = fault
     },
     cut,
-    freeze: () => {
+    freeze: (what) => {
       for (const webSocket of webSockets) {
         frozen.add(webSocket)
-        webSocket.pause()
+        if (what === 'everything') webSocket.pause()
       }
     },
     refuse,
