@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { comparison } from '../../bench/chart.ts'
+import { commandsUntil } from '../../bench/commands.ts'
 import { type Contender, operations } from '../../bench/contender.ts'
 import { outcomes } from '../../bench/expectations.ts'
 import { peerNames } from '../../bench/peer.ts'
-import { peers } from '../../bench/peers.ts'
+import { installed, peers } from '../../bench/peers.ts'
 import { scriptOf } from '../../bench/pgbench.ts'
 import { treeOf, usageOfTree } from '../../bench/process-usage.ts'
 import { between, markdown } from '../../bench/report.ts'
@@ -178,6 +179,14 @@ test('every folder of bench/peers is a peer with its manifests and at least one 
     for (const manifest of manifests) expect(existsSync(join('bench/peers', name, manifest))).toBe(true)
     expect(forms.length).toBeGreaterThan(0)
   }
+})
+
+test('a peer whose tool is not there is left out, and the tool is named', async () => {
+  const [peer] = peers
+  if (peer === undefined) throw new Error('there are no peers')
+  const commands = commandsUntil(AbortSignal.timeout(5_000))
+  const found = await installed(commands, { ...peer, needs: ['no-such-program'] }, () => undefined)
+  expect(found).toEqual({ missing: 'no-such-program is not installed.' })
 })
 
 test.runIf(existsSync('/proc/self/stat'))('the usage of a process includes its children', async () => {

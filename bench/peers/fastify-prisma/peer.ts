@@ -9,8 +9,13 @@ export const peer: Peer = {
   manifests: ['package.json', 'package-lock.json', 'schema.prisma'],
   install: async (commands, folder) => {
     await installNodePackages(commands, folder)
-    // The engine that is named here makes migrations, and would be fetched from outside the registries.
-    const env = { PATH: process.env.PATH ?? '', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath }
+    // The engine that is named here makes migrations, and would be fetched from outside the registries; nor does
+    // anybody have to be told of newer versions.
+    const env = {
+      PATH: process.env.PATH ?? '',
+      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+      CHECKPOINT_DISABLE: '1',
+    }
     const prisma = join(folder, 'node_modules', 'prisma', 'build', 'index.js')
     await commands.run(process.execPath, [prisma, 'generate', '--schema', 'schema.prisma'], {
       cwd: folder,
