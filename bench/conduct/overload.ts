@@ -1,8 +1,9 @@
 import { startProxy } from '../../test/support/proxy.ts'
-import { type Order, outcomes, perSecond, type Report, startLoad } from './load.ts'
+import { usageOfTree } from '../process-usage.ts'
+import { good, type Order, outcomes, perSecond, type Report, startLoad } from './load.ts'
 import { reads, type Stage, type Table } from './stage.ts'
 
-const connections = { steady: 64, most: 4_000 }
+const connections = { steady: 64, most: 1_000 }
 /** How long it takes from the end of the overload, at the most, until a window is as one before it. */
 const windowSeconds = 0.5
 const windows = 20
@@ -40,13 +41,20 @@ async function row(
 
   tell(`${limit}: the most there is`)
   await run({ connections: connections.steady, seconds: 2 })
-  const peak = await run({ connections: connections.steady, seconds: 5 })
+  const measured = async (order: Parameters<typeof run>[0]) => {
+    const before = await usageOfTree(docket.pid)
+    const report = await run(order)
+    const after = await usageOfTree(docket.pid)
+    const cpuSeconds = (after?.cpuSeconds ?? Number.NaN) - (before?.cpuSeconds ?? Number.NaN)
+    return { ...report, cpuUs: (1e6 * cpuSeconds) / good(report) }
+  }
+  const peak = await measured({ connections: connections.steady, seconds: 5 })
   const most = perSecond(peak)
   const calm = { connections: connections.steady, rate: most / 10 }
   const before = await run({ ...calm, seconds: 5 })
 
   tell(`${limit}: three times ${Math.round(most)} requests/s`)
-  const over = await run({ connections: connections.most, rate: 3 * most, seconds })
+  const over = await measured({ connections: connections.most, rate: 3 * most, seconds })
   tell(`${limit}: and after`)
   let normal: number | undefined
   for (let window = 1; window <= windows && normal === undefined; window++) {
@@ -60,6 +68,8 @@ async function row(
     offered: `${Math.round((over.sent + over.unsent) / over.seconds)}/s`,
     sent: `${Math.round(over.sent / over.seconds)}/s`,
     goodput: `${Math.round(perSecond(over))}/s, ${Math.round((100 * perSecond(over)) / most)} %`,
+    // Where the load takes from the processors that it asks for more of, this still compares.
+    'CPU for each of those': `${Math.round(over.cpuUs)} µs (at the peak ${Math.round(peak.cpuUs)} µs)`,
     'p99 of those': `${Math.round(over.p99Ms)} ms`,
     answers: outcomes(over),
     normal: normal === undefined ? `not within ${windows * windowSeconds} s` : `after ${normal} s`,

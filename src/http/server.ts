@@ -76,7 +76,8 @@ export async function listen(options: Options): Promise<Listening> {
   })
   // An expectation that is not known may be ignored (RFC 9110, section 10.1.1); Node would answer 417 without a body.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-  server.listen({ port: options.port, host: options.host, reusePort: options.reusePort ?? false })
+  const { port, host, reusePort = false } = options
+  server.listen({ port, host, reusePort, backlog: limits.backlog })
   try {
     await once(server, 'listening')
   } catch (error) {

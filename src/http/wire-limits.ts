@@ -14,6 +14,8 @@ export type WireLimits = {
   readonly silenceMs: number
   /** How long a connection that was told off stays to read why. */
   readonly lingerMs: number
+  /** Connections that wait to be accepted, as far as the system allows (listen(2)): beyond, a caller waits seconds. */
+  readonly backlog: number
   /** Of request line and headers together. */
   readonly headerBytes: number
   /** Headers of a request. */
@@ -28,6 +30,7 @@ export const wireLimits: WireLimits = {
   graceMs: 1_000,
   silenceMs: 30_000,
   lingerMs: 500,
+  backlog: 4_096,
   headerBytes: 16_384,
   headers: 100,
 }
