@@ -7,6 +7,9 @@ import type { Row } from './statement.ts'
 /** Columns as the text that Postgres sends, as they come over TCP. */
 const asText = { getTypeParser: () => (text: string) => text }
 
+/** The password travels in a header of the driver's own, which `fetch` would take along to wherever it is sent on. */
+const onlyTo = (signal: AbortSignal) => ({ signal, redirect: 'error' })
+
 type Sql = ReturnType<typeof connect>
 
 function connect({ neon }: Pick<NeonDriver, 'neon'>, url: string) {
@@ -52,7 +55,7 @@ export class HttpLane implements Lane {
   static async open({ connectMs, ...options }: Options & { connectMs: number }): Promise<HttpLane> {
     const lane = new HttpLane(options)
     const signal = AbortSignal.timeout(connectMs)
-    await answered(lane.#sql.query('select 1', [], { fetchOptions: { signal } }))
+    await answered(lane.#sql.query('select 1', [], { fetchOptions: onlyTo(signal) }))
     return lane
   }
 
@@ -85,10 +88,12 @@ export class HttpLane implements Lane {
       this.#sql.query(this.#enter, [owner]),
       this.#sql.query(statement.text, [...values], { types: asText }),
     ]
-    const [, rows] = await answered(
-      this.#sql.transaction(batch, { isolationLevel: 'ReadCommitted', fetchOptions: { signal } }),
+    const [entered, rows, ...more] = await answered(
+      this.#sql.transaction(batch, { isolationLevel: 'ReadCommitted', fetchOptions: onlyTo(signal) }),
     )
-    return rows?.[0]
+    if (entered === undefined || rows === undefined || more.length > 0)
+      throw new ConnectionLost('The answer over HTTP was not that of a batch')
+    return rows[0]
   }
 
   async close(): Promise<void> {
@@ -124,10 +129,10 @@ async function answered<T>(request: Promise<T>): Promise<T> {
  * what Neon says of itself its words. After anything else nobody knows whether the transaction took place.
  */
 export function asFailure(error: unknown): Error {
-  if (error instanceof Error && 'code' in error && /^[0-9A-Z]{5}$/.test(String(error.code))) {
-    if (sqlState(error) !== undefined) return error
+  if (sqlState(error) !== undefined && error instanceof Error) return error
+  // A digit tells a SQLSTATE from a code of Node's that is as long, such as EPIPE.
+  if (error instanceof Error && 'code' in error && /^(?=.*\d)[0-9A-Z]{5}$/.test(String(error.code)))
     return Object.assign(error, { severity: 'ERROR' })
-  }
   if (error instanceof Error && saidByNeon(error) !== undefined) return error
   const status =
     error instanceof Error ? /^Server error \(HTTP status (\d{3})\)/.exec(error.message)?.[1] : undefined

@@ -26,7 +26,7 @@ const ofNeon: Readonly<Record<NonNullable<ReturnType<typeof saidByNeon>>, string
 /** The one sentence for a database that could not be connected to. Neither the URL nor the password is in it. */
 export function unreachable(error: unknown, variable: string): StartError {
   const code = codeOf(error)
-  const message = error instanceof Error ? error.message : ''
+  const message = messagesOf(error)
   const neon = saidByNeon(error)
   const why =
     (neon && ofNeon[neon]) ??
@@ -43,12 +43,19 @@ function codeOf(error: unknown, depth = 0): string {
   return codeOf(error.cause ?? ('sourceError' in error ? error.sourceError : undefined), depth + 1)
 }
 
+/** What it says, and what the one behind it says, which over HTTP is all that Neon told. */
+function messagesOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return error.cause instanceof Error ? `${error.message} ${error.cause.message}` : error.message
+}
+
 function byMessage(message: string): string | undefined {
   if (/does not support SSL/.test(message)) return 'the server speaks no TLS: drop sslmode from the URL'
   if (/self.signed|certificate|altnames/i.test(message))
     return 'its TLS certificate is not trusted: use the host name the certificate is for, or set NODE_EXTRA_CA_CERTS'
   if (/requested endpoint could not be found|endpoint has been disabled/i.test(message))
     return 'Neon knows no such endpoint, or it is disabled: copy the URL again from the Neon console'
+  if (/password authentication failed/.test(message)) return sentences['28P01']
   if (/WebSocket|over HTTP/.test(message))
     return "nothing there answers as Neon's proxy does: check the host, or choose DATABASE_DRIVER=postgres"
   if (/timeout/.test(message)) return sentences.ETIMEDOUT

@@ -131,6 +131,8 @@ describe('a write', () => {
     ['that is answered by a 400 that is no JSON', { status: 400, body: 'bad' }, 0],
     ['that is answered by a 400 of nobody', { status: 400, body: '{"message":"something"}' }, 0],
     ['that is answered by what is no answer', { status: 200, body: '{"results":7}' }, 0],
+    ['that is answered by half of one', { status: 200, body: '{"results":[{"fields":[],"rows":[]}]}' }, 0],
+    ['that is sent on to somebody else', { status: 307, body: '', headers: { location: '/sql' } }, 0],
   ])('%s: its caller is told that it is not known, and it is not sent again', async (_what, fault, there) => {
     expect(await writing(fault)).toEqual({ came: 'unavailable ConnectionLost', sent: 1 })
     expect(await rows()).toHaveLength(there)
@@ -249,6 +251,16 @@ describe('a URL that cannot be used is told in one sentence', () => {
     expect(await sentence(changed((url) => (url.pathname = '/missing')))).toMatch(
       /the database does not exist/,
     )
+  })
+
+  test('what Neon says without a SQLSTATE', async () => {
+    const saying = (message: string) => {
+      proxy.faulty(() => ({ status: 400, body: JSON.stringify({ message }) }))
+      return sentence(postgres.url)
+    }
+    expect(await saying("password authentication failed for user 'ann'")).toMatch(/the password is wrong/)
+    expect(await saying('The requested endpoint could not be found')).toMatch(/no such endpoint/)
+    expect(await saying('Your project has exceeded the compute time quota.')).toMatch(/quota .* used up/)
   })
 
   test('somebody else there', async () => {

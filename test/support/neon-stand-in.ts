@@ -14,7 +14,7 @@ export type SqlRequest = {
 
 /** What a fault does to a request instead of answering it. */
 export type Fault =
-  | { readonly status: number; readonly body: string }
+  | { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
   /** The transaction is committed, and the connection then cut. */
   | 'lose the answer'
   /** Nothing is done and nothing said. */
@@ -72,7 +72,7 @@ export async function startNeonStandIn(): Promise<NeonStandIn> {
     requests.push(asked)
     const fault = faultOf(asked)
     if (fault === 'hang') return
-    if (typeof fault === 'object') return void response.writeHead(fault.status).end(fault.body)
+    if (typeof fault === 'object') return void response.writeHead(fault.status, fault.headers).end(fault.body)
     const answer = await run(poolOf(String(request.headers['neon-connection-string'])), asked, batch)
     if (fault === 'lose the answer') return void request.socket.destroy()
     send(response, answer, fault)
