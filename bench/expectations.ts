@@ -61,7 +61,7 @@ const promises: readonly Promised[] = [
 ]
 
 /**
- * Every promise whose two sides were measured. Compared are medians over the rounds; FastAPI on several workers is
+ * Every promise whose two sides were measured. Compared are medians over the rounds, with pgbench that of the shares; FastAPI on several workers is
  * left out, because everybody else has one process.
  */
 export function outcomes(figures: Readonly<Record<string, readonly Figures[]>>): Outcome[] {
@@ -74,8 +74,10 @@ export function outcomes(figures: Readonly<Record<string, readonly Figures[]>>):
         .filter(({ contender }) => contender.startsWith(promised.peer) && !contender.includes('2 workers'))
         .flatMap((row) => value(row) ?? [])
       const own = ours && value(ours)
-      if (own === undefined || peers.length === 0) return []
-      const measured = own / (promised.atLeast ? Math.max(...peers) : Math.min(...peers))
+      if (ours === undefined || own === undefined || peers.length === 0) return []
+      const ratio = own / (promised.atLeast ? Math.max(...peers) : Math.min(...peers))
+      // Shares are taken round by round, as in the table above.
+      const measured = promised.unit === 'share' ? (medianOf(ours.shareOfFirst) ?? ratio) : ratio
       return {
         operation,
         promise: promised.promise,

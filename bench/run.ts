@@ -19,7 +19,7 @@ statements and with its peers: the same API written with other frameworks (bench
 met for the first time, from package registries, into .bench; what cannot be had is left out, and the report says so.
 Needs wrk. Everything listens on 127.0.0.1 only.
 
-  --seconds N       length of one measurement (3)
+  --seconds N       length of one measurement (4)
   --rounds N        measurements of each contender and operation (3)
   --connections N   HTTP connections (32)
   --operations L    comma list of ${operations.join(', ')} (all)
@@ -44,7 +44,7 @@ Examples:
 `
 
 const options = {
-  seconds: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '4' },
   rounds: { type: 'string', default: '3' },
   connections: { type: 'string', default: '32' },
   operations: { type: 'string', default: operations.join(',') },
