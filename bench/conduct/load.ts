@@ -60,13 +60,17 @@ export function requestText(
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`
 }
 
-export const good = ({ statuses }: Report) =>
+/** What every kind of load tells. */
+export type Answers = Pick<Report, 'seconds' | 'statuses' | 'failures' | 'p50Ms' | 'p99Ms'> &
+  Partial<Pick<Report, 'unanswered'>>
+
+export const good = ({ statuses }: Pick<Answers, 'statuses'>) =>
   Object.entries(statuses).reduce((sum, [status, count]) => sum + (status.startsWith('2') ? count : 0), 0)
 
-export const perSecond = (report: Report) => good(report) / report.seconds
+export const perSecond = (report: Answers) => good(report) / report.seconds
 
 /** Statuses and failures on one line. */
-export const outcomes = ({ statuses, failures, unanswered }: Report) =>
+export const outcomes = ({ statuses, failures, unanswered = 0 }: Answers) =>
   [
     ...Object.entries(statuses).map(([status, count]) => `${status}: ${count}`),
     ...Object.entries(failures).map(([what, count]) => `${what}: ${count}`),

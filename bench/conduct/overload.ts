@@ -1,77 +1,109 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { startProxy } from '../../test/support/proxy.ts'
 import { usageOfTree } from '../process-usage.ts'
-import { good, type Order, outcomes, perSecond, type Report, startLoad } from './load.ts'
+import { ownerName } from '../workload.ts'
+import { requireWrk } from '../wrk.ts'
+import { crowd } from './crowd.ts'
+import { type Answers, good, outcomes, perSecond, startLoad } from './load.ts'
 import { reads, type Stage, type Table } from './stage.ts'
 
 const connections = { steady: 64, most: 1_000 }
-/** How long it takes from the end of the overload, at the most, until a window is as one before it. */
+/** Until everything is as before is looked at in windows. */
 const windowSeconds = 0.5
 const windows = 20
 
 /**
- * Three times as many requests as can be answered, whether or not the answers come: how many are answered in time,
- * with what the rest is, and how soon everything is as before.
+ * Three times as many requests as can be answered: how many are answered in time, with what the rest is, and how soon
+ * everything is as before.
  */
 export async function overload(stage: Stage, seconds: number): Promise<Table> {
-  const rows = [await row(stage, 'the processors', seconds, stage.databaseUrl, '8')]
+  await requireWrk(stage.commands)
+  const rows = [await byCrowd(stage, seconds), await byRate(stage, seconds)]
+  return { title: `Overload for ${seconds} s`, rows }
+}
+
+/** The processors are the limit, and 1,000 clients ask again at once whatever the answer. */
+async function byCrowd(stage: Stage, seconds: number) {
+  const { commands, tokens, folder } = stage
+  const callersFile = join(folder, 'crowd')
+  await writeFile(callersFile, tokens.map((token, owner) => `${token} ${ownerName(owner)}\n`).join(''))
+  return row(stage, {
+    limit: `the processors; ${connections.most} clients`,
+    settings: {},
+    seconds,
+    load: (port, options) => crowd(commands, { port, callersFile, ...options }),
+    over: () => ({ connections: connections.most }),
+  })
+}
+
+/** The database is the limit: 32 statements in flight, 40 ms each. Requests come at a rate, answered or not. */
+async function byRate(stage: Stage, seconds: number) {
   const proxy = await startProxy(stage.databaseUrl)
   try {
-    // 32 statements in flight on one connection, 40 ms each.
     proxy.delay(20)
-    rows.push(await row(stage, 'the database (1 connection, 20 ms each way)', seconds, proxy.url, '1'))
+    return await row(stage, {
+      limit: 'the database, 1 connection, 20 ms each way; 3 × the peak',
+      settings: { DATABASE_URL: proxy.url, DATABASE_CONNECTIONS: '1' },
+      seconds,
+      load: (port, options) =>
+        startLoad({ port, requests: reads(stage.tokens), ...options }, stage.commands.signal).report,
+      over: (peak) => ({ connections: 4 * connections.most, rate: 3 * peak }),
+    })
   } finally {
     await proxy.close()
   }
-  return { title: `Overload: 3 × capacity for ${seconds} s`, rows }
 }
 
-async function row(
-  { start, tokens, tell, commands: { signal } }: Stage,
-  limit: string,
-  seconds: number,
-  databaseUrl: string,
-  databaseConnections: string,
-): Promise<Record<string, string>> {
-  await using docket = await start({
-    settings: { DATABASE_URL: databaseUrl, DATABASE_CONNECTIONS: databaseConnections },
-  })
-  const { port } = docket
-  const run = (order: Pick<Order, 'connections' | 'rate' | 'seconds'>): Promise<Report> =>
-    startLoad({ port, requests: reads(tokens), ...order }, signal).report
+type Load = { connections: number; rate?: number }
+type Overload = {
+  limit: string
+  settings: Record<string, string>
+  seconds: number
+  load: (port: number, options: Load & { seconds: number }) => Promise<Answers>
+  over: (peak: number) => Load
+}
 
-  tell(`${limit}: the most there is`)
-  await run({ connections: connections.steady, seconds: 2 })
-  const measured = async (order: Parameters<typeof run>[0]) => {
-    const before = await usageOfTree(docket.pid)
-    const report = await run(order)
-    const after = await usageOfTree(docket.pid)
+async function row(stage: Stage, { limit, settings, seconds, load, over }: Overload) {
+  await using docket = await stage.start({ settings })
+  const { port, pid } = docket
+  const measured = async (options: Load & { seconds: number }) => {
+    const before = await usageOfTree(pid)
+    const report = await load(port, options)
+    const after = await usageOfTree(pid)
     const cpuSeconds = (after?.cpuSeconds ?? Number.NaN) - (before?.cpuSeconds ?? Number.NaN)
-    return { ...report, cpuUs: (1e6 * cpuSeconds) / good(report) }
+    return { ...report, cpuUs: Math.round((1e6 * cpuSeconds) / good(report)) }
   }
-  const peak = await measured({ connections: connections.steady, seconds: 5 })
-  const most = perSecond(peak)
-  const calm = { connections: connections.steady, rate: most / 10 }
-  const before = await run({ ...calm, seconds: 5 })
+  const steady = { connections: connections.steady }
+  stage.tell(`${limit}: the peak`)
+  await load(port, { ...steady, seconds: 2 })
+  const peak = await measured({ ...steady, seconds: 5 })
+  const calm = (forSeconds: number) =>
+    startLoad(
+      {
+        ...{ port, requests: reads(stage.tokens), connections: connections.steady },
+        ...{ rate: perSecond(peak) / 10, seconds: forSeconds },
+      },
+      stage.commands.signal,
+    ).report
+  const before = await calm(5)
 
-  tell(`${limit}: three times ${Math.round(most)} requests/s`)
-  const over = await measured({ connections: connections.most, rate: 3 * most, seconds })
-  tell(`${limit}: and after`)
+  stage.tell(`${limit}: overload`)
+  const report = await measured({ ...over(perSecond(peak)), seconds })
+  stage.tell(`${limit}: and after`)
   let normal: number | undefined
   for (let window = 1; window <= windows && normal === undefined; window++) {
-    const after = await run({ ...calm, seconds: windowSeconds })
+    const after = await calm(windowSeconds)
     const only200 = Object.keys({ ...after.statuses, ...after.failures }).join() === '200'
     if (only200 && after.p99Ms <= 2 * before.p99Ms + 1) normal = window * windowSeconds
   }
   return {
     limit,
-    peak: `${Math.round(most)}/s`,
-    offered: `${Math.round((over.sent + over.unsent) / over.seconds)}/s`,
-    sent: `${Math.round(over.sent / over.seconds)}/s`,
-    goodput: `${Math.round(perSecond(over))}/s, ${Math.round((100 * perSecond(over)) / most)} %`,
-    // Where the load takes from the processors that it asks for more of, this still compares.
-    'CPU for each of those': `${Math.round(over.cpuUs)} µs (at the peak ${Math.round(peak.cpuUs)} µs)`,
-    'p99 of those': `${Math.round(over.p99Ms)} ms`,
-    answers: outcomes(over),
+    peak: `${Math.round(perSecond(peak))}/s`,
+    goodput: `${Math.round(perSecond(report))}/s, ${Math.round((100 * perSecond(report)) / perSecond(peak))} %`,
+    'CPU for each of those': `${report.cpuUs} µs (at the peak ${peak.cpuUs} µs)`,
+    p99: `${Math.round(report.p99Ms)} ms`,
+    answers: outcomes(report),
     normal: normal === undefined ? `not within ${windows * windowSeconds} s` : `after ${normal} s`,
   }
 }

@@ -13,6 +13,8 @@ export type Table = { readonly title: string; readonly rows: readonly Readonly<R
 export type Stage = {
   readonly commands: Commands
   readonly databaseUrl: string
+  /** For whatever is written. */
+  readonly folder: string
   readonly tell: (step: string) => void
   /** The tokens of owners 0, 1, … */
   readonly tokens: readonly string[]
@@ -46,7 +48,7 @@ export async function openStage(
     return { ...api, command: { ...command, env, parameters: [...command.parameters, ...parameters] } }
   }
   return {
-    ...{ commands, tell, tokens, databaseUrl: site.databaseUrl },
+    ...{ commands, tell, tokens, folder: site.folder, databaseUrl: site.databaseUrl },
     command: (options) => apiAt(options).command,
     start: async (options = {}) => {
       const port = options.port ?? (await freePort())
