@@ -80,7 +80,9 @@ export async function openPostgresDatabase(
     issuerPool: () => {
       const pool = new Pool({ ...clientConfig(url), max: 2 })
       // A dropped idle connection would otherwise end the process.
-      pool.on('error', (error: unknown) => record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }))
+      pool.on('error', (error: unknown) =>
+        record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }),
+      )
       return { pool, close: () => pool.end() }
     },
   }

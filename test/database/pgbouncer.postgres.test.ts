@@ -29,7 +29,7 @@ const started = async (poolSize: number) => {
   pooler = await startPgBouncer(postgres.url, poolSize)
 }
 afterEach(async () => {
-  await pooler.stop()
+  await pooler?.stop()
   await postgres.drop()
 })
 
