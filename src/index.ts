@@ -10,7 +10,6 @@ import { openEmbedded } from './database/embedded.ts'
 import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
 import type { BatchLimits } from './database/owner-batch.ts'
-import { openRateWindows } from './database/rate-windows.ts'
 import type { AnyStatement } from './database/statement.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
@@ -70,7 +69,11 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
-    const { database, issuerPool } = await open({ statements, log, limits: { taskQuota: config.taskQuota } })
+    const { database, issuerPool, rateWindows } = await open({
+      statements,
+      log,
+      limits: { taskQuota: config.taskQuota },
+    })
     closing.push(() => database.close())
 
     let issuer: BuiltInIssuer | undefined
@@ -99,8 +102,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     const tokens = createAccessTokens({ sources, log, demands, horizonSeconds })
     closing.push(() => tokens.close())
 
-    const windowsUrl = config.rateLimit.store === 'postgres' ? secrets.databaseUrl?.reveal() : undefined
-    const ownerWindows = windowsUrl === undefined ? undefined : openRateWindows(windowsUrl, log)
+    const ownerWindows = config.rateLimit.store === 'postgres' ? rateWindows?.() : undefined
     closing.push(() => ownerWindows?.close())
 
     let serving = true

@@ -28,7 +28,8 @@ export function authenticate(gate: Gate): MiddlewareHandler<Env> {
     const principal = gate.tokens.known(values) ?? (await identify(gate, c, values))
     c.set('principal', principal)
     if (gate.perOwner !== undefined) await gate.perOwner.take(c, principal.id)
-    c.set('asOwner', (statement, input) => gate.database.asOwner(principal.id, statement, input))
+    const gone = () => c.env?.incoming?.socket.destroyed ?? false
+    c.set('asOwner', (statement, input) => gate.database.asOwner(principal.id, statement, input, gone))
     await next()
   }
 }

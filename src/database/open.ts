@@ -12,6 +12,7 @@ import { migrate, missingMigrations, readMigrations } from './migrate.ts'
 import { loadNeonDriver } from './neon-driver.ts'
 import type { BatchLimits } from './owner-batch.ts'
 import { createPglitePool } from './pglite-pool.ts'
+import { openRateWindows, type RateWindows } from './rate-windows.ts'
 import { checkRole, checkVersion } from './roles.ts'
 import { embeddedSession, type Session, withSession } from './session.ts'
 import type { AnyStatement } from './statement.ts'
@@ -21,6 +22,8 @@ export type OpenDatabase = {
   readonly database: Database
   /** Sessions of the login role, for the built-in issuer alone. */
   readonly issuerPool: () => IssuerPool
+  /** Where requests are counted for several instances together; the embedded database serves one only. */
+  readonly rateWindows?: () => RateWindows
 }
 
 type IssuerPool = { readonly pool: PostgresPool; readonly close: () => Promise<void> }
@@ -85,6 +88,7 @@ export async function openPostgresDatabase(
       )
       return { pool, close: () => pool.end() }
     },
+    rateWindows: () => openRateWindows(url, log, Pool as typeof pg.Pool),
   }
 }
 

@@ -138,7 +138,7 @@ describe.each(['neon-ws', 'neon-http'] as const)('with %s', (driver) => {
       /run npx docket migrate/,
     )
     expect(await migratePostgres({ url, migrationUrl: url, driver })).not.toEqual([])
-    const { database, issuerPool } = await openPostgresDatabase({ ...common, migrates: true })
+    const { database, issuerPool, rateWindows } = await openPostgresDatabase({ ...common, migrates: true })
     const task = { id: randomUUID(), title: 'x', description: null, status: 'Todo' }
     expect(await database.asOwner('ann', createTask, task)).toContain(task.id)
     const { pool, close } = issuerPool()
@@ -146,6 +146,11 @@ describe.each(['neon-ws', 'neon-http'] as const)('with %s', (driver) => {
     expect((await client.query('select 1 + $1::int as two', [1])).rows).toEqual([{ two: 2 }])
     client.release()
     await close()
+    const windows = rateWindows?.()
+    expect(await windows?.query({ text: 'select 1 + $1::int as two', values: [1] })).toMatchObject({
+      rows: [{ two: 2 }],
+    })
+    await windows?.close()
     await database.close()
     await admin(postgres.url, `drop database ${name} with (force)`)
   })
