@@ -12,7 +12,7 @@ const seconds = 10
 export async function fairness(stage: Stage): Promise<Table> {
   const { tokens, tell, commands } = stage
   const [loudToken = ''] = tokens
-  const quiet = reads(tokens.slice(1))
+  const quiet = reads(tokens).slice(1)
   await using docket = await stage.start()
   const { port } = docket
   const load = (requests: string[], order: { connections: number; rate?: number; seconds?: number }) =>

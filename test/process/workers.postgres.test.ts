@@ -46,6 +46,8 @@ async function childrenOf({ pid }: Running): Promise<number[]> {
 
 const eventsOf = (running: Running) => running.lines().map(({ event }) => event)
 
+const ask = (url: string) => fetch(`${url}/livez`, { headers: { connection: 'close' } })
+
 describe('docket start --workers 2', () => {
   let group: Running
   let url: string
@@ -56,7 +58,6 @@ describe('docket start --workers 2', () => {
     await group.says(/Docket is listening/)
     token = await tokenOf(url, 'ann')
   })
-  const ask = () => fetch(`${url}/livez`, { headers: { connection: 'close' } })
 
   test('is two processes behind one port, with one banner and one start in the log', async () => {
     expect(await childrenOf(group)).toHaveLength(2)
@@ -75,36 +76,13 @@ describe('docket start --workers 2', () => {
     const [killed = 0, other = 0] = await childrenOf(group)
     process.kill(killed, 'SIGKILL')
     await group.says(/"event":"worker_lost","signal":"SIGKILL"/)
-    expect((await ask()).status).toBe(200)
+    expect((await ask(url)).status).toBe(200)
     await group.says(/"event":"worker_back"/)
     const now = await childrenOf(group)
     expect(now).toHaveLength(2)
     expect(now).toContain(other)
     expect(now).not.toContain(killed)
     expect(await listTasks(url, token)).toHaveLength(1)
-  })
-
-  test('SIGHUP replaces all of them while the port stays open: no request fails', async () => {
-    const before = await childrenOf(group)
-    let asking = true
-    const outcomes: string[] = []
-    const clients = Array.from({ length: 4 }, async () => {
-      while (asking)
-        outcomes.push(
-          await ask().then(
-            ({ status }) => String(status),
-            (error: Error) => String(error.cause),
-          ),
-        )
-    })
-    group.kill('SIGHUP')
-    await group.says(/"event":"reload","workers":2/)
-    asking = false
-    await Promise.all(clients)
-    expect(new Set(outcomes)).toEqual(new Set(['200']))
-    const after = await childrenOf(group)
-    expect(after).toHaveLength(2)
-    expect(after.filter((pid) => before.includes(pid))).toEqual([])
   })
 
   test('Ctrl-C, which a terminal sends to all of them, ends them with 0, and the log has one stop', async () => {
@@ -115,6 +93,33 @@ describe('docket start --workers 2', () => {
     expect(eventsOf(group).slice(-2)).toEqual(['stop', 'stopped'])
     for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
+})
+
+test('SIGHUP replaces the workers, each by one that is ready, while the port stays open: no request fails', async () => {
+  const group = await start('1')
+  const [, url = ''] = await group.says(/"event":"start","origin":"([^"]+)"/)
+  const [before] = await childrenOf(group)
+  let asking = true
+  const outcomes: string[] = []
+  const clients = Array.from({ length: 4 }, async () => {
+    while (asking)
+      outcomes.push(
+        await ask(url).then(
+          ({ status }) => String(status),
+          (error: Error) => String(error.cause),
+        ),
+      )
+  })
+  group.kill('SIGHUP')
+  await group.says(/"event":"reload","workers":1/)
+  asking = false
+  await Promise.all(clients)
+  expect(new Set(outcomes)).toEqual(new Set(['200']))
+  const after = await childrenOf(group)
+  expect(after).toHaveLength(1)
+  expect(after).not.toContain(before)
+  group.kill('SIGTERM')
+  expect(await group.ended).toEqual({ code: 0, signal: null })
 })
 
 describe('what cannot start says so once, and ends', () => {
