@@ -1,9 +1,9 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { v7 as uuidv7 } from 'uuid'
 import { AppError } from '../errors.ts'
 import type { Context, Env } from '../http/context.ts'
 import { addOperation, noSuchTask } from '../http/operation.ts'
 import { respond, respondJson } from '../http/respond.ts'
+import { newId } from './new-id.ts'
 import { NewTask, Task, TaskId, TaskPage, TaskPatch } from './schemas.ts'
 import { createTask, deleteTask, getTask, listTasks, patchTask, putTask } from './statements.ts'
 
@@ -44,7 +44,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     success: { 201: created },
     failures: ['quota_exceeded', 'validation_failed'],
     handle: async (c, { body }) => {
-      const id = uuidv7()
+      const id = newId()
       const json = await c.get('asOwner')(createTask, { id, ...fieldsOf(c, body) })
       return respondJson(c, 201, json, at(id))
     },

@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import { pino } from 'pino'
-import { v7 as uuidv7 } from 'uuid'
 import { openPostgres } from '../../../src/database/client.ts'
+import { newId } from '../../../src/tasks/new-id.ts'
 import { createTask, getTask, listTasks, patchTask, taskStatements } from '../../../src/tasks/statements.ts'
 
 const { PORT, DATABASE_URL = '', DATABASE_CONNECTIONS } = process.env
@@ -24,7 +24,7 @@ async function answer(request: IncomingMessage): Promise<{ status: number; json:
   const [path = '', query] = request.url?.split('?') ?? []
   if (request.method === 'POST') {
     const { title, description, status } = JSON.parse(await bodyOf(request))
-    const task = { id: uuidv7(), title, description, status }
+    const task = { id: newId(), title, description, status }
     return { status: 201, json: await database.asOwner(owner, createTask, task) }
   }
   if (path === collection) {
