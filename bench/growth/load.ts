@@ -16,7 +16,7 @@ export type Load = {
 }
 
 /** So many requests of each client go first and are not counted: connections to the database open as they are needed. */
-const warmUp = 30
+const warmUp = 10
 
 /** @throws Error when any answer is not the expected one: figures with failures among them mean nothing. */
 export async function underLoad(load: Load): Promise<Latency> {

@@ -36,6 +36,9 @@ export type Report = {
   readonly remarks: readonly string[]
 }
 
+/** A quarter of the memory, as Postgres' manual recommends, so that the pages in use fit at every size. */
+const sharedMegabytes = Math.min(2_048, Math.floor(totalmem() / 4 / 2 ** 20))
+
 /**
  * Fills one database a size, starts a Docket in front of each, and lets them take turns, so that whatever else the
  * machine does meets all sizes alike. Takes everything down again, whatever happens.
@@ -49,7 +52,8 @@ export async function measure(commands: Commands, plan: Plan, tell: (step: strin
     rm(made, { recursive: true, force: true }),
   )
   tell('starting Postgres')
-  const postgres = opened.adopt(await startPostgres(), (started) => started.stop())
+  const flags = ['-c', `shared_buffers=${sharedMegabytes}MB`]
+  const postgres = opened.adopt(await startPostgres(flags), (started) => started.stop())
   const issuer = opened.use(await startTokenIssuer())
   const { tasks } = plan
   const { stages, remarks } = await prepareStages({ commands, tasks, clock, cwd, postgres, issuer, tell })
@@ -74,7 +78,10 @@ export async function measure(commands: Commands, plan: Plan, tell: (step: strin
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB`,
-    versions: [`Node ${process.version.slice(1)}`, `PostgreSQL ${await versionOf(postgres.url)}`],
+    versions: [
+      `Node ${process.version.slice(1)}`,
+      `PostgreSQL ${await versionOf(postgres.url)} with ${sharedMegabytes} MB of shared buffers`,
+    ],
     seconds: plan.seconds,
     ...{ sizes, cells, remarks },
     roundTrips: smallest === undefined ? {} : await roundTrips(smallest, signal),

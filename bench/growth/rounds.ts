@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import { startProxy } from '../../test/support/proxy.ts'
 import { ask, type Latency, underLoad } from './load.ts'
-import { operations } from './operations.ts'
+import { type Operation, operations } from './operations.ts'
 import { type Server, startServer } from './server.ts'
 import { type Clock, callersFor, type Stage } from './stages.ts'
 
@@ -31,27 +31,35 @@ const clientCounts = [1, 8]
  * that is left, and at least one round.
  */
 export async function playRounds(plan: Rounds): Promise<Cell[]> {
-  const { stages, servers, clock, seconds, signal } = plan
+  const { stages, clock } = plan
   const cells: Cell[] = []
   const from = clock.elapsed()
   const share = Math.max(0, clock.budget - from) / operations.length
   for (const [i, operation] of operations.entries()) {
+    plan.tell(`${operation.name}: warming up`)
+    for (const stage of stages) await playOne(plan, { operation, stage, clients: Math.max(...clientCounts) })
     const played = clientCounts.flatMap((clients) =>
       stages.map((stage) => ({ stage, clients, rounds: [] as Latency[] })),
     )
     for (let round = 1; round <= plan.rounds; round++) {
       if (round > 1 && clock.elapsed() > from + share * (i + 1)) break
       plan.tell(`${operation.name}: round ${round} of ${plan.rounds}`)
-      for (const { stage, clients, rounds } of round % 2 === 1 ? played : played.toReversed()) {
-        const port = servers.get(stage)?.port ?? 0
-        const callers = callersFor(operation, stage)
-        rounds.push(await underLoad({ port, operation, callers, clients, seconds, signal }))
-      }
+      for (const { stage, clients, rounds } of round % 2 === 1 ? played : played.toReversed())
+        rounds.push(await playOne(plan, { operation, stage, clients }))
     }
     for (const { stage, clients, rounds } of played)
       cells.push({ tasks: stage.tasks, operation: operation.name, clients, rounds })
   }
   return cells
+}
+
+function playOne(
+  { servers, seconds, signal }: Rounds,
+  { operation, stage, clients }: { operation: Operation; stage: Stage; clients: number },
+): Promise<Latency> {
+  const port = servers.get(stage)?.port ?? 0
+  const callers = callersFor(operation, stage)
+  return underLoad({ port, operation, callers, clients, seconds, signal })
 }
 
 const starts = 5

@@ -16,7 +16,7 @@ and by eight. It shows latency, its ratio to the smallest table (goal: 1.3), pag
 database, how long a start takes and memory after the load.
 
   --tasks L      comma list of sizes, in hundreds from 10,000 (10000,100000,1000000)
-                 10,000,000 need about 15 GB of disk and --minutes 30
+                 10,000,000 want 15 GB of free disk and --minutes 15
   --minutes N    stop starting rounds after that; what would take too long to fill is left out and named (8)
   --rounds N     measurements of each size, operation and number of clients (5)
   --seconds N    length of one measurement (1)
@@ -24,7 +24,7 @@ database, how long a start takes and memory after the load.
   --write        also put the figures into bench/growth/README.md
   --help         this text
 
-Progress goes to standard error. All defaults: about 7 minutes.
+Progress goes to standard error. All defaults: about 6 minutes.
 `
 
 const options = {
