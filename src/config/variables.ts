@@ -175,7 +175,7 @@ export const variables = {
     meaning: 'how many tasks an owner may have at the most',
     default: '10000',
     example: '500',
-    schema: wholeNumber(1, 1_000_000_000),
+    schema: wholeNumber(1, 999_999_999),
   },
   rateLimit: {
     name: 'RATE_LIMIT',

@@ -1,4 +1,5 @@
 import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import { jsonColumns, returnedJson } from '../database/columns.ts'
 import { build, defineStatement, owner, type Row, raw } from '../database/statement.ts'
 import { tasks } from './table.ts'
@@ -18,16 +19,20 @@ const json = (row: Row): string | null => row?.[0] ?? null
 /** The same where there always is a row. */
 const written = (row: Row): string => row?.[0] ?? ''
 
-/** Own tasks, newest first, as one JSON array. */
+const page = alias(tasks, 'page')
+
+/** Own tasks, newest first, as one JSON array. What is skipped is not spelled out as JSON first. */
 export const listTasks = defineStatement<{ limit: number; skip: number }, string>({
   name: 'list_tasks',
   kind: 'read',
   query: raw(sql`
     select '[' || coalesce(string_agg(row_to_json(answer)::text, ','), '') || ']'
     from (
-      select ${jsonColumns(tasks)} from ${tasks} where ${eq(tasks.owner_id, owner)}
-      order by ${desc(tasks.created_at)}, ${desc(tasks.id)}
-      limit ${sql.placeholder('limit')} offset ${sql.placeholder('skip')}
+      select ${jsonColumns(page)} from (
+        select * from ${tasks} where ${eq(tasks.owner_id, owner)}
+        order by ${desc(tasks.created_at)}, ${desc(tasks.id)}
+        limit ${sql.placeholder('limit')} offset ${sql.placeholder('skip')}
+      ) ${sql.identifier('page')}
     ) answer`),
   result: written,
 })
