@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /**
@@ -10,6 +11,8 @@ const onEngine = { include: ['test/**/*.http.test.ts'], testTimeout: 20_000, hoo
 
 export default defineConfig({
   test: {
+    // The tests wait as much as they work: two files at a time even where there are two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
