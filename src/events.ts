@@ -70,6 +70,8 @@ export const events = {
     reason: z.string().optional(),
     cause: Cause.optional(),
   }),
+  /** Whoever reads the log had stopped reading; so many lines are missing before this one. */
+  log_dropped: z.strictObject({ lines: z.int() }),
   /** Requests are counted in the memory of this process until the shared count answers again. */
   rate_store_lost: z.strictObject({ cause: Cause }),
   rate_store_back: z.strictObject({}),
@@ -112,6 +114,7 @@ const sentences: Record<EventName, string> = {
   rate_limited: 'too many requests',
   many_missing: 'many tasks asked for that are not there',
   request_unseen: 'request that could not be read',
+  log_dropped: 'lines of the log dropped',
   rate_store_lost: 'the shared count of requests is out of reach; this process counts alone',
   rate_store_back: 'the shared count of requests is back',
   database_lost: 'database is out of reach',

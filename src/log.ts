@@ -1,9 +1,11 @@
 import { destination, type Logger, pino } from 'pino'
+import { record } from './events.ts'
 
 /**
  * The log: one JSON object a line on standard output, or readable lines when that is a terminal. Lines are
  * collected for a moment and written together; `flush` writes what is left, before the process ends. Where several
- * processes have one standard output, no more is written at once than a pipe takes whole (PIPE_BUF, pipe(7)).
+ * processes have one standard output, no more is written at once than a pipe takes whole. A reader that stops reading
+ * holds up nobody: beyond 16 MB lines are dropped, and counted once it reads again.
  */
 export async function createLog(
   level: string,
@@ -23,9 +25,61 @@ export async function createLog(
     })
     return { log: pino(options, stream), flush: () => {} }
   }
-  const size = shared ? { minLength: 2048, maxWrite: 4096 } : { minLength: 4096 }
-  const stdout = destination({ dest: 1, sync: false, ...size, periodicFlush: 100 })
-  return { log: pino(options, stdout), flush: () => stdout.flushSync() }
+  const stdout = destination({
+    dest: 1,
+    sync: false,
+    maxLength: mostHeld,
+    ...(shared && { maxWrite: pipeWhole }),
+  })
+  const pieces = inPieces(stdout, shared ? pipeWhole : pieceLength)
+  const log = pino(options, pieces)
+  let dropped = 0
+  stdout.on('drop', (piece: string) => {
+    dropped += piece.split('\n').length - 1
+  })
+  stdout.on('drain', () => {
+    if (dropped > 0) record(log, 'warn', 'log_dropped', { lines: dropped })
+    dropped = 0
+  })
+  return {
+    log,
+    flush: () => {
+      pieces.flush()
+      stdout.flushSync()
+    },
+  }
+}
+
+/** What a pipe takes whole (PIPE_BUF, pipe(7)), and what is handed on at once otherwise; bytes. */
+const pipeWhole = 4_096
+const pieceLength = 32_768
+
+/** So much waits for a reader of the log that has stopped reading; what comes then is dropped. */
+const mostHeld = 16 * 2 ** 20
+
+const heldMs = 100
+
+/**
+ * Collects whole lines and hands them on together: `sonic-boom` looks through all it holds for each line it is given,
+ * and each write to the file costs more than many lines. None is held longer than a tenth of a second.
+ */
+function inPieces(stream: { write(text: string): unknown }, length: number) {
+  let text = ''
+  let timer: NodeJS.Timeout | undefined
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    if (text !== '') stream.write(text)
+    text = ''
+  }
+  return {
+    flush,
+    write: (line: string) => {
+      if (text.length + line.length > length) flush()
+      text += line
+      timer ??= setTimeout(flush, heldMs).unref()
+    },
+  }
 }
 
 /** The time in UTC (RFC 3339), written once for all lines of the same millisecond. */

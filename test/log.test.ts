@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
@@ -21,4 +23,40 @@ test('a line tells when it was written, in UTC to the millisecond', async () => 
     expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     expect(Math.abs(Date.parse(time) - now)).toBeLessThanOrEqual(1)
   }
+})
+
+const flood = `
+  const { log, flush } = await (await import('./src/log.ts')).createLog('info')
+  const line = { event: 'stopped', filler: 'x'.repeat(1000) }
+  const before = process.memoryUsage().rss
+  for (let n = 0; n < 150; n++) {
+    for (let i = 0; i < 1000; i++) log.info(line, 'stopped')
+    await new Promise(setImmediate)
+  }
+  process.stderr.write(String(process.memoryUsage().rss - before))
+  await new Promise((resolve) => process.stdin.once('data', resolve))
+  log.info({ event: 'stopped', last: true }, 'stopped')
+  flush()
+  process.exit()`
+
+test('a reader that stops reading holds up nobody and costs a bounded amount of memory; what it missed is counted', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', flood], { stdio: 'pipe' })
+  const [grown] = await once(child.stderr.setEncoding('utf8'), 'data')
+  // 150 MB of lines were written, and nobody has read one.
+  expect(Number(grown)).toBeLessThan(120e6)
+  const lines = createInterface({ input: child.stdout })
+  let whole = 0
+  let missing = 0
+  let last = false
+  lines.on('line', (text) => {
+    const line = JSON.parse(text)
+    if (line.event === 'log_dropped') missing += line.lines
+    else if (line.last) last = true
+    else whole++
+    if (line.event === 'log_dropped') child.stdin.write('go')
+  })
+  await once(lines, 'close')
+  expect(last).toBe(true)
+  expect(missing).toBeGreaterThan(100_000)
+  expect(whole + missing).toBe(150_000)
 })
