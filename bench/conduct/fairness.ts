@@ -1,3 +1,4 @@
+import { variables } from '../../src/config/variables.ts'
 import { startProxy } from '../../test/support/proxy.ts'
 import { data, ownerName, taskId, withClient } from '../workload.ts'
 import { outcomes, perSecond, type Report, requestText, startLoad } from './load.ts'
@@ -6,6 +7,8 @@ import { reads, type Stage, type Table } from './stage.ts'
 /** What others ask for, a second, over so many connections: far from all that could be answered. */
 const others = { rate: 200, connections: 32 }
 const loudConnections = 16
+/** What RATE_LIMIT lets one owner have, a second. Limits are off here, so the one is slowed where it asks. */
+const allowed = Number(variables.rateLimit.default) / 60
 const seconds = 10
 
 /** What the callers see of one among them who asks for much, or whose statements wait. */
@@ -24,16 +27,21 @@ export async function fairness(stage: Stage): Promise<Table> {
     tell(what)
     return load(quiet, { ...others, seconds }).report
   }
-  const beside = async (what: string, requests: string[]) => {
-    const loud = load(requests, { connections: loudConnections })
+  const beside = async (what: string, requests: string[], rate?: number) => {
+    const loud = load(requests, { connections: loudConnections, ...(rate && { rate }) })
     const report = await measured(what)
     loud.stop()
     return { report, loud: await loud.report }
   }
   const rows = [told('the others alone', await measured('the others alone'))]
   const lists = [requestText(loudToken, { method: 'GET', path: '/api/v1/tasks?limit=500' })]
-  const listing = await beside('beside 500-row lists of one owner', lists)
-  rows.push(told('beside 500-row lists of one owner', listing.report, listing.loud))
+  for (const [what, rate] of [
+    [`beside 500-row lists of one owner, ${allowed} a second as RATE_LIMIT has it`, allowed],
+    ['beside 500-row lists of one owner, as fast as they come', undefined],
+  ] as const) {
+    const listing = await beside(what, lists, rate)
+    rows.push(told(what, listing.report, listing.loud))
+  }
   const waiting = await withClient(stage.databaseUrl, async (client) => {
     await client.query('begin')
     await client.query(`select 1 from docket.tasks where owner_id = $1 for update`, [ownerName(0)])

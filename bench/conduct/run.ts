@@ -2,8 +2,11 @@
  * `npm run bench:conduct`: what callers see when there is too much to do, when one of them asks for much, and when
  * one process takes over from another.
  */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machine } from '../prepare-site.ts'
+import { between } from '../report.ts'
 import { distance, fairness } from './fairness.ts'
 import { handOver } from './hand-over.ts'
 import { overload } from './overload.ts'
@@ -22,10 +25,13 @@ Without a name: all of them, about 4 minutes.
 
   --seconds N     length of the overload (30)
   --hand-overs N  how many of each kind (20)
+  --write         also put the tables into bench/conduct/README.md
   --help          this text
 
 Progress goes to standard error, tables in Markdown to standard output.
 `
+
+const page = join(import.meta.dirname, 'README.md')
 
 type Numbers = { seconds: number; handOvers: number }
 const parts: Record<string, (stage: Stage, numbers: Numbers) => Promise<Table>> = {
@@ -50,6 +56,7 @@ async function main(): Promise<number> {
     options: {
       seconds: { type: 'string', default: '30' },
       'hand-overs': { type: 'string', default: '20' },
+      write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -76,7 +83,18 @@ async function main(): Promise<number> {
   const tell = (step: string) => process.stderr.write(`${step}\n`)
   const stage = await openStage(opened, stopping.signal, tell)
   process.stdout.write(`${machine()}, Node ${process.version.slice(1)}\n`)
-  for (const part of chosen) process.stdout.write(`\n${markdown(await part(stage, numbers))}\n`)
+  const tables: string[] = []
+  for (const part of chosen) {
+    const table = markdown(await part(stage, numbers))
+    tables.push(table)
+    process.stdout.write(`\n${table}\n`)
+  }
+  if (values.write) {
+    const text = [`Measured ${new Date().toISOString().slice(0, 10)} on ${machine()}.`, ...tables].join(
+      '\n\n',
+    )
+    await writeFile(page, between(await readFile(page, 'utf8'), text, 'conduct'))
+  }
   return 0
 }
 
