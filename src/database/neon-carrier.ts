@@ -1,23 +1,6 @@
-import type { Carrier, Settle } from './carrier.ts'
+import type { Carrier } from './carrier.ts'
 import { asError, farewell, type NeonDriver } from './neon-driver.ts'
 import { Batch } from './owner-batch.ts'
-
-type Stream = { write(bytes: Buffer): unknown }
-
-/** The same batch for the older `pg` inside Neon's driver: it has no pipeline, and its stream no cork. */
-class PlainBatch extends Batch {
-  readonly #bytes: Buffer
-
-  constructor(bytes: Buffer, settle: Settle) {
-    super(bytes, settle)
-    this.#bytes = bytes
-  }
-
-  override submit({ stream }: { stream: Stream }): null {
-    stream.write(this.#bytes)
-    return null
-  }
-}
 
 /**
  * Postgres' protocol through a WebSocket to Neon's proxy. It holds one batch at a time: the driver sends the next
@@ -26,7 +9,7 @@ class PlainBatch extends Batch {
 export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: string): Carrier {
   const client = new Client({ connectionString: url, application_name: 'docket' })
   const { end, destroy } = farewell(client)
-  const sent = new Set<PlainBatch>()
+  const sent = new Set<Batch>()
   const givenUp = Promise.withResolvers<never>()
   givenUp.promise.catch(() => undefined)
   return {
@@ -41,7 +24,7 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
     },
     processId: () => ('processID' in client ? Number(client.processID) : undefined),
     carry: (bytes, settle) => {
-      const batch = new PlainBatch(bytes, (error, row) => {
+      const batch = new Batch(bytes, (error, row) => {
         sent.delete(batch)
         settle(error, row)
       })

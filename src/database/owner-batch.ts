@@ -63,7 +63,7 @@ export function prepareAll(statements: readonly AnyStatement[], limits: Partial<
 
 type Settle = (error: unknown, row: Row) => void
 
-type Wire = { stream: NodeJS.WritableStream & { cork(): void; uncork(): void } }
+type Wire = { stream: NodeJS.WritableStream }
 
 /** What `pg`'s pipeline mode calls on the queries it carries; `@types/pg` declares only a part of it. */
 const PgQuery = pg.Query as unknown as new (config: object) => { submit(wire: Wire): Error | null }
@@ -85,8 +85,7 @@ export class Batch extends PgQuery {
   }
 
   override submit(wire: Wire): null {
-    flushAtEndOfTurn(wire.stream)
-    wire.stream.write(this.#bytes)
+    writeAtEndOfTurn(wire.stream, this.#bytes)
     return null
   }
 
@@ -111,15 +110,16 @@ export class Batch extends PgQuery {
   }
 }
 
-const corked = new WeakSet<Wire['stream']>()
+const collected = new WeakMap<Wire['stream'], Buffer[]>()
 
-/** Holds what is written in this turn of the event loop, so that batches that came together leave together. */
-function flushAtEndOfTurn(stream: Wire['stream']): void {
-  if (corked.has(stream)) return
-  corked.add(stream)
-  stream.cork()
+/** Batches that came in the same turn of the event loop leave in one write, and one piece. */
+function writeAtEndOfTurn(stream: Wire['stream'], bytes: Buffer): void {
+  const others = collected.get(stream)
+  if (others !== undefined) return void others.push(bytes)
+  const together = [bytes]
+  collected.set(stream, together)
   setImmediate(() => {
-    corked.delete(stream)
-    stream.uncork()
+    collected.delete(stream)
+    stream.write(together.length === 1 ? bytes : Buffer.concat(together))
   })
 }
