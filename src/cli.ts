@@ -7,7 +7,7 @@ const usage = `Docket: the to-do backend behind a Better Auth sign-in.
 Usage: npx docket <command> [options]
 
   start     run the server; settings come from the environment or a .env file
-              --workers N   so many processes behind one port, or auto: one for each core; needs DATABASE_URL
+              --workers N   so many processes behind one port, at most one for each core; auto: that many
   migrate   bring the database up to date; in production do this before start
   token     print a JWT of a demo user of the running server (development only)
               --user NAME   somebody else than "demo": an owner with tasks of their own

@@ -18,7 +18,7 @@ const source = z.string()
 
 /**
  * Every line that Docket logs, by its `event`, with the fields it may have. Nothing a caller sent stands in any of
- * them but the method: no path, query, header, token, title or description. `test/support/log-check.ts`
+ * them but the method and an X-Request-Id of harmless characters: no path, query, header, token, title or description. `test/support/log-check.ts`
  * holds every line of the suites against this.
  */
 export const events = {

@@ -33,6 +33,17 @@ export async function createLog(
   })
   const pieces = inPieces(stdout, shared ? pipeWhole : pieceLength)
   const log = pino(options, pieces)
+  // A full disk or a closed pipe costs lines of the log, not the service.
+  let broken = false
+  stdout.on('error', () => {
+    broken = true
+  })
+  stdout.on('write', () => {
+    broken = false
+  })
+  // It repeats a write that fails, for ever; pino asks for it too, at `fatal` and at the exit.
+  const flushSync = stdout.flushSync.bind(stdout)
+  stdout.flushSync = () => (broken ? undefined : flushSync())
   let dropped = 0
   stdout.on('drop', (piece: string) => {
     dropped += piece.split('\n').length - 1

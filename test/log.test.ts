@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -59,4 +60,24 @@ test('a reader that stops reading holds up nobody and costs a bounded amount of 
   expect(last).toBe(true)
   expect(missing).toBeGreaterThan(100_000)
   expect(whole + missing).toBe(150_000)
+})
+
+test('a log that cannot be written costs its lines, not the service: it goes on, and ends when it is told to', async () => {
+  const program = `
+    const { log, flush } = await (await import('./src/log.ts')).createLog('info')
+    const line = { event: 'stopped', filler: 'x'.repeat(1000) }
+    for (let n = 0; n < 100; n++) log.info(line, 'stopped')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    log.fatal(line, 'stopped')
+    flush()
+    process.stderr.write('went on')
+    process.exit(3)`
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', full, 'pipe'],
+  })
+  const [said] = await once(child.stderr?.setEncoding('utf8') ?? child, 'data')
+  expect(said).toBe('went on')
+  expect((await once(child, 'exit'))[0]).toBe(3)
+  closeSync(full)
 })

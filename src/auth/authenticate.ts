@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { Database } from '../database/client.ts'
 import type { Context, Env } from '../http/context.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
+import { UnreadAnswers } from '../http/unread-answers.ts'
 import type { AccessTokens, Principal } from './access-token.ts'
 
 type Gate = {
@@ -23,14 +24,18 @@ type Gate = {
  * @throws AppError as `AccessTokens.authenticate` does, and `rate_limited`.
  */
 export function authenticate(gate: Gate): MiddlewareHandler<Env> {
+  const unread = new UnreadAnswers()
   return async (c, next) => {
     const values = authorizationValues(c)
     const principal = gate.tokens.known(values) ?? (await identify(gate, c, values))
     c.set('principal', principal)
+    unread.refuse(principal.id)
     if (gate.perOwner !== undefined) await gate.perOwner.take(c, principal.id)
     const gone = () => c.env?.incoming?.socket.destroyed ?? false
     c.set('asOwner', (statement, input) => gate.database.asOwner(principal.id, statement, input, gone))
     await next()
+    const answer = c.env?.outgoing
+    if (answer !== undefined && c.get('large')) unread.note(principal.id, answer)
   }
 }
 

@@ -49,7 +49,7 @@ export class WorkerGroup {
   readonly #failed = Promise.withResolvers<End>()
   #backOffMs = backOffMs.least
   #reloading: Promise<unknown> = Promise.resolve()
-  #closing = false
+  readonly #stop = new AbortController()
 
   constructor(count: number, port: number, notices: Notices) {
     this.#count = count
@@ -78,15 +78,15 @@ export class WorkerGroup {
    */
   reload(): Promise<number> {
     const replaceAll = async () => {
-      const old = [...this.#ready]
-      for (const worker of old) {
-        if (this.#closing) break
+      let replaced = 0
+      for (const worker of [...this.#ready]) {
+        if (this.#stop.signal.aborted) break
         // One that was lost in the meantime has its successor already.
         if (!this.#ready.has(worker)) continue
-        await this.#start()
-        await this.#dismiss(worker)
+        await this.#succeed(worker)
+        replaced++
       }
-      return old.length
+      return replaced
     }
     const reloaded = this.#reloading.then(replaceAll)
     this.#reloading = reloaded.catch(() => undefined)
@@ -95,7 +95,7 @@ export class WorkerGroup {
 
   /** Tells all to stop, waits until they did, and returns the first exit code that is not 0, or 0. */
   async close(): Promise<number> {
-    this.#closing = true
+    this.#stop.abort()
     const late = setTimeout(() => this.kill(), patienceMs)
     const codes = await Promise.all([...this.#all].map((worker) => this.#dismiss(worker)))
     clearTimeout(late)
@@ -107,6 +107,19 @@ export class WorkerGroup {
     for (const worker of this.#all) worker.process.kill('SIGKILL')
   }
 
+  async #succeed(worker: Worker): Promise<void> {
+    // Should it end by itself meanwhile, its successor is on the way already.
+    this.#dismissed.add(worker)
+    try {
+      await this.#start()
+    } catch (error) {
+      this.#dismissed.delete(worker)
+      if (!this.#ready.has(worker)) void this.#replace()
+      throw error
+    }
+    await this.#dismiss(worker)
+  }
+
   async #start(): Promise<string> {
     // All ask for the same port, so that they are given the same.
     const worker = cluster.fork({ PORT: String(this.#port) })
@@ -116,7 +129,7 @@ export class WorkerGroup {
         this.#all.delete(worker)
         resolve({ ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) })
       })
-      worker.once('error', () => {
+      worker.on('error', () => {
         this.#all.delete(worker)
         resolve({})
       })
@@ -127,7 +140,7 @@ export class WorkerGroup {
     const since = performance.now()
     void ended.then((end) => {
       this.#ready.delete(worker)
-      if (this.#closing || this.#dismissed.has(worker)) return
+      if (this.#stop.signal.aborted || this.#dismissed.has(worker)) return
       this.#notices.lost(end)
       if (performance.now() - since > longLifeMs) this.#backOffMs = backOffMs.least
       void this.#replace()
@@ -137,21 +150,22 @@ export class WorkerGroup {
 
   async #replace(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      await wait(this.#backOffMs)
+      await wait(this.#backOffMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
       this.#backOffMs = Math.min(backOffMs.most, 2 * this.#backOffMs)
-      if (this.#closing) return
+      if (this.#stop.signal.aborted) return
       try {
         await this.#start()
         if (this.#ready.size >= this.#count) this.#notices.back()
         return
       } catch (error) {
-        if (!(error instanceof NotStarted)) throw error
-        if (attempt >= mostAttempts && this.#ready.size === 0) return this.#failed.resolve(error.end)
+        // Whatever it is, such as no memory for another process, may pass; those that are left go on serving.
+        const end = error instanceof NotStarted ? error.end : {}
+        if (attempt >= mostAttempts && this.#ready.size === 0) return this.#failed.resolve(end)
       }
     }
   }
 
-  /** @returns its exit code; one that had not started yet may end by the signal, which is as good as 0. */
+  /** @returns its exit code; one that had not started yet may end by the signal, ours or that of a terminal, which is as good as 0. */
   async #dismiss(worker: Worker): Promise<number> {
     this.#dismissed.add(worker)
     const { process: child } = worker
@@ -160,7 +174,7 @@ export class WorkerGroup {
       child.kill('SIGTERM')
       await ended
     }
-    return child.exitCode ?? (child.signalCode === 'SIGTERM' ? 0 : 70)
+    return child.exitCode ?? (child.signalCode === 'SIGTERM' || child.signalCode === 'SIGINT' ? 0 : 70)
   }
 }
 

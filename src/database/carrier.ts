@@ -1,8 +1,5 @@
 import pg from 'pg'
-import { Batch } from './owner-batch.ts'
-import type { Row } from './statement.ts'
-
-export type Settle = (error: unknown, row: Row) => void
+import { Batch, type Settle } from './owner-batch.ts'
 
 /** What brings bytes to Postgres and its answers back: a driver's client, with what `Connection` needs of it. */
 export type Carrier = {

@@ -1,13 +1,13 @@
 import type { Carrier } from './carrier.ts'
 import { ConnectionLost, endsConnection, sqlState } from './failures.ts'
-import { type OwnerCall, ownerBatch } from './owner-batch.ts'
+import { type OwnerCall, ownerBatch, type Settle } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 import { whichProcess } from './unnamed-batch.ts'
 
 /** A statement on its way, and who waits for the answer. */
 export type Job = {
   readonly call: OwnerCall
-  readonly settle: (error: unknown, row: Row) => void
+  readonly settle: Settle
 }
 
 /** Something that takes jobs: a connection, or what stands for one. */

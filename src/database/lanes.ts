@@ -75,6 +75,8 @@ export class Lanes {
   readonly #leaving = new Set<Lane>()
   readonly #waiting: Turns<Waiting>
   readonly #shares = new Map<string, Share>()
+  /** How many in flight are not brief, where there are any. */
+  readonly #long = new Map<Lane, number>()
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   /** Until when there is no other attempt to connect; by `performance.now()`. */
@@ -86,7 +88,11 @@ export class Lanes {
     this.#openLane = options.open
     this.#limits = options.limits
     this.#log = options.log
-    this.#waiting = new Turns(options.limits.waiting, options.limits.waitingOfOne)
+    this.#waiting = new Turns(
+      options.limits.waiting,
+      options.limits.waitingOfOne,
+      options.limits.inFlightOfOne,
+    )
     this.#sweep = setInterval(() => this.#tidy(), sweepMs).unref()
   }
 
@@ -95,9 +101,9 @@ export class Lanes {
     return !this.#lost
   }
 
-  /** How many batches wait for a connection. */
+  /** How many batches wait for a connection, those left out that their own owner's share holds back. */
   get waiting(): number {
-    return this.#waiting.size
+    return this.#waiting.ready
   }
 
   /**
@@ -145,7 +151,7 @@ export class Lanes {
   }
 
   /**
-   * Brief statements fill the first connections, many together, so that they share system calls. All others go to the
+   * Brief statements fill the first connections on which there is nothing else, many together, so that they share system calls. All others go to the
    * least busy from the other end: a commit or a long list holds up what stands behind it. An owner's writes follow each
    * other where there is one in flight already.
    */
@@ -158,14 +164,20 @@ export class Lanes {
 
   #firstWithRoom(): Lane | undefined {
     const room = Math.min(this.#limits.briefInFlight, this.#limits.inFlight)
-    for (const connection of this.#open) if (connection.inFlight < room) return connection
-    return undefined
+    let first: Lane | undefined
+    for (const connection of this.#open) {
+      if (connection.inFlight >= room) continue
+      if (!this.#long.has(connection)) return connection
+      first ??= connection
+    }
+    return first
   }
 
   /** Whether one more connection would have been better; two there should be, so that brief ones stand behind no commit. */
-  #wantsAnother({ inFlight }: Lane, { call: { statement } }: Waiting): boolean {
-    if (statement.brief && this.#open.size > 1) return inFlight >= this.#limits.briefInFlight
-    return inFlight > 0
+  #wantsAnother(connection: Lane, { call: { statement } }: Waiting): boolean {
+    const { inFlight } = connection
+    if (!statement.brief || this.#open.size === 1) return inFlight > 0
+    return inFlight >= this.#limits.briefInFlight || this.#long.has(connection)
   }
 
   #leastBusy(): Lane | undefined {
@@ -191,7 +203,8 @@ export class Lanes {
 
   /** Counts a batch in; what it returns counts it out. */
   #noteInFlight(connection: Lane, { owner, call }: Waiting): () => void {
-    const { kind } = call.statement
+    const { kind, brief } = call.statement
+    if (!brief) this.#long.set(connection, (this.#long.get(connection) ?? 0) + 1)
     const share = this.#shares.get(owner) ?? { inFlight: 0, writes: 0, writesOn: undefined }
     this.#shares.set(owner, share)
     share.inFlight++
@@ -200,6 +213,9 @@ export class Lanes {
       share.writesOn = connection
     }
     return () => {
+      const long = (this.#long.get(connection) ?? 0) - 1
+      if (!brief && long > 0) this.#long.set(connection, long)
+      else if (!brief) this.#long.delete(connection)
       if (kind === 'write' && --share.writes === 0) share.writesOn = undefined
       if (--share.inFlight === 0) this.#shares.delete(owner)
     }

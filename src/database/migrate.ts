@@ -110,7 +110,7 @@ function explained(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === '42501')
     return new StartError(
-      'The login role may not migrate this database: use the database owner with CREATEROLE in DATABASE_MIGRATION_URL.',
+      'The login role may not migrate this database: use the database owner with CREATEROLE in DATABASE_MIGRATION_URL; where another login made the role docket_app, let that one GRANT docket_app TO this one WITH ADMIN OPTION.',
       78,
       error,
     )

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Carrier } from './carrier.ts'
 import { asError, farewell, type NeonDriver } from './neon-driver.ts'
 import { Batch } from './owner-batch.ts'
@@ -35,7 +36,11 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
       client.on('error', listener)
       client.on('end', listener)
     },
-    close: end,
+    close: async () => {
+      // Its own `end` cuts what is not answered.
+      if (sent.size > 0) await Promise.race([once(client, 'drain'), givenUp.promise]).catch(() => undefined)
+      await end()
+    },
     destroy: () => {
       // Its close waits for the other side to agree, which may never be heard of again.
       const reason = new Error('The WebSocket was given up')

@@ -88,7 +88,7 @@ export async function openPostgresDatabase(
       )
       return { pool, close: () => pool.end() }
     },
-    rateWindows: () => openRateWindows(url, log, Pool as typeof pg.Pool),
+    rateWindows: () => openRateWindows(url, Pool as typeof pg.Pool),
   }
 }
 

@@ -61,7 +61,8 @@ export function prepareAll(statements: readonly AnyStatement[], limits: Partial<
   )
 }
 
-type Settle = (error: unknown, row: Row) => void
+/** Told once what became of a batch: an error, or the first row of its last statement. */
+export type Settle = (error: unknown, row: Row) => void
 
 type Wire = { stream: NodeJS.WritableStream }
 

@@ -1,7 +1,6 @@
 import pg from 'pg'
-import type { Logger } from 'pino'
-import { causeOf, record } from '../events.ts'
 import { clientConfig } from './connection-url.ts'
+import { Deadline } from './deadline.ts'
 
 /** The table of `0003_rate_windows.sql`, in the words of `rate-limiter-flexible`. */
 export const rateWindowsTable = { schemaName: 'docket', tableName: 'rate_windows' } as const
@@ -18,22 +17,30 @@ export type RateWindows = {
 /** A count that takes longer is given up, and the request counted in memory: a limit is no reason to wait. */
 const countMs = 1_000
 
+/** Its connection is given up later: Postgres does not notice, and would go on with one statement more each time. */
+const stuckMs = 30_000
+
 /**
  * Two connections that open when first used: each count is one short statement. `Pool` is that of the driver by which
  * the database is reached.
  */
-export function openRateWindows(url: string, log: Logger, Pool: typeof pg.Pool = pg.Pool): RateWindows {
+export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): RateWindows {
   const pool = new Pool({
     ...clientConfig(url),
     max: 2,
     connectionTimeoutMillis: countMs,
-    query_timeout: countMs,
+    query_timeout: stuckMs,
   })
-  // A dropped idle connection would otherwise end the process.
-  pool.on('error', (error: unknown) => record(log, 'warn', 'rate_store_lost', { cause: causeOf(error) }))
+  const deadline = new Deadline({ afterMs: countMs, everyMs: countMs / 4 })
+  // A dropped idle connection would otherwise end the process; the next count says whether there is another.
+  pool.on('error', () => undefined)
   return {
     // Without the name, which a pooled URL need not know the next time.
-    query: ({ text, values }) => pool.query(text, values),
-    close: () => pool.end(),
+    query: ({ text, values }) =>
+      deadline.watch(pool.query(text, values), () => new Error('Counting took too long')),
+    close: async () => {
+      deadline.close()
+      await pool.end()
+    },
   }
 }

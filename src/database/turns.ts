@@ -6,11 +6,15 @@ export class Turns<Job extends { readonly owner: string; readonly queuedAt: numb
   readonly #byOwner = new Map<string, Job[]>()
   readonly #most: number
   readonly #mostOfOne: number
+  readonly #atOnce: number
   size = 0
+  /** How many of them would be taken if there were room for all, when so many of one owner are taken at once. */
+  ready = 0
 
-  constructor(most: number, mostOfOne = most) {
+  constructor(most: number, mostOfOne = most, atOnce = mostOfOne) {
     this.#most = most
     this.#mostOfOne = mostOfOne
+    this.#atOnce = atOnce
   }
 
   /** Returns false, and keeps nothing, when the queue is full, or the owner has a full share of it. */
@@ -18,6 +22,7 @@ export class Turns<Job extends { readonly owner: string; readonly queuedAt: numb
     const jobs = this.#byOwner.get(job.owner)
     if (this.size >= this.#most || (jobs?.length ?? 0) >= this.#mostOfOne) return false
     this.size++
+    if ((jobs?.length ?? 0) < this.#atOnce) this.ready++
     if (jobs === undefined) this.#byOwner.set(job.owner, [job])
     else jobs.push(job)
     return true
@@ -30,7 +35,9 @@ export class Turns<Job extends { readonly owner: string; readonly queuedAt: numb
       const job = jobs.shift()
       this.#byOwner.delete(owner)
       if (jobs.length > 0) this.#byOwner.set(owner, jobs)
-      if (job !== undefined) this.size--
+      if (job === undefined) return undefined
+      this.size--
+      if (jobs.length < this.#atOnce) this.ready--
       return job
     }
     return undefined
@@ -40,7 +47,10 @@ export class Turns<Job extends { readonly owner: string; readonly queuedAt: numb
   takeOlderThan(instant: number): Job[] {
     const old: Job[] = []
     for (const [owner, jobs] of this.#byOwner) {
-      while (jobs[0] !== undefined && jobs[0].queuedAt < instant) old.push(...jobs.splice(0, 1))
+      while (jobs[0] !== undefined && jobs[0].queuedAt < instant) {
+        old.push(...jobs.splice(0, 1))
+        if (jobs.length < this.#atOnce) this.ready--
+      }
       if (jobs.length === 0) this.#byOwner.delete(owner)
     }
     this.size -= old.length

@@ -16,6 +16,8 @@ export type Env = {
     headers: Record<string, string>
     principal: Principal
     asOwner: AsOwner
+    /** Set when the answer is worth counting until it is read. */
+    large: boolean
     /** What went wrong, for the one log line of the request. */
     failure: unknown
   }

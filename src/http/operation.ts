@@ -47,12 +47,13 @@ const anyFailure: readonly ErrorCode[] = [
   'invalid_token',
   'token_expired',
   'forbidden',
-  'payload_too_large',
-  'unsupported_media_type',
   'rate_limited',
   'internal',
   'unavailable',
 ]
+
+/** What reading a body can come to besides. */
+const bodyFailure: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type']
 
 /** Adds an operation to the router and to the OpenAPI document. */
 export function addOperation<Path extends Shape, Query extends Shape, Body extends Shape>(
@@ -106,7 +107,13 @@ function singleValues(queries: Record<string, string[]>): Record<string, unknown
 function documented<Path extends Shape, Query extends Shape, Body extends Shape>(
   operation: Operation<Path, Query, Body>,
 ): RouteConfig {
-  const codes = [...new Set([...(operation.open ? openFailure : anyFailure), ...(operation.failures ?? [])])]
+  const codes = [
+    ...new Set([
+      ...(operation.open ? openFailure : anyFailure),
+      ...(operation.body ? bodyFailure : []),
+      ...(operation.failures ?? []),
+    ]),
+  ]
   const content = operation.body && { schema: operation.body }
   return {
     method: operation.method,

@@ -5,11 +5,11 @@ import { type RateWindows, rateWindowsTable } from '../database/rate-windows.ts'
 import { causeOf, record } from '../events.ts'
 
 /** Counts by key in windows of time. `consume` rejects with `RateLimiterRes` beyond `points`. */
-export type RateCounter = Pick<RateLimiterMemory, 'consume' | 'reward'>
+export type RateCounter = Pick<RateLimiterMemory, 'consume'>
 
 type Window = { readonly points: number; readonly duration: number }
 
-export function memoryCounter({ points, duration }: Window): RateCounter {
+export function memoryCounter({ points, duration }: Window): RateLimiterMemory {
   return new RateLimiterMemory({ points, duration, keyPrefix: '' })
 }
 
@@ -38,35 +38,27 @@ export function sharedCounter(
   })
   let failedAt = Number.NEGATIVE_INFINITY
   let lost = false
-  const inMemoryMeanwhile = async <T>(ask: () => Promise<T>, alone: () => Promise<T>): Promise<T> => {
-    if (now() - failedAt < aloneMs) return alone()
-    try {
-      const told = await ask()
-      if (lost) record(log, 'info', 'rate_store_back', {})
-      lost = false
-      return told
-    } catch (error) {
-      if (error instanceof RateLimiterRes) throw error
-      if (!lost) record(log, 'warn', 'rate_store_lost', { cause: causeOf(error) })
-      lost = true
-      failedAt = now()
-      return alone()
-    }
-  }
+  let asking = false
   return {
-    consume: (key) => {
+    consume: async (key) => {
       const digest = hash('sha256', String(key))
-      return inMemoryMeanwhile(
-        () => shared.consume(digest),
-        () => memory.consume(digest),
-      )
-    },
-    reward: (key) => {
-      const digest = hash('sha256', String(key))
-      return inMemoryMeanwhile(
-        () => shared.reward(digest),
-        () => memory.reward(digest),
-      )
+      // Once it is lost, one request a second finds out for all.
+      if (now() - failedAt < aloneMs || (lost && asking)) return memory.consume(digest)
+      asking = true
+      try {
+        const told = await shared.consume(digest)
+        if (lost) record(log, 'info', 'rate_store_back', {})
+        lost = false
+        return told
+      } catch (error) {
+        if (error instanceof RateLimiterRes) throw error
+        if (!lost) record(log, 'warn', 'rate_store_lost', { cause: causeOf(error) })
+        lost = true
+        failedAt = now()
+        return memory.consume(digest)
+      } finally {
+        asking = false
+      }
     },
   }
 }

@@ -11,7 +11,7 @@ import { memoryCounter, sharedCounter } from './rate-counter.ts'
 /** Counts requests a minute by some key. Throws AppError `rate_limited` for those beyond. */
 export type RateLimit = {
   take(c: Context, key: string): Promise<void>
-  /** Gives back what `take` took, for a request that turned out not to count. */
+  /** Gives back what `take` took, for a request that turned out not to count; not from a count that is shared. */
   giveBack(key: string): void
 }
 
@@ -31,7 +31,8 @@ export function rateLimit(
 ): RateLimit | undefined {
   if (perMinute === 0) return undefined
   const window = { points: perMinute, duration: windowSeconds }
-  const limiter = windows === undefined ? memoryCounter(window) : sharedCounter(window, windows, { log })
+  const memory = memoryCounter(window)
+  const limiter = windows === undefined ? memory : sharedCounter(window, windows, { log })
   const counter = name === 'address' ? createAddressCounters() : (key: string) => key
   const policy = `"${name}";q=${perMinute};w=${windowSeconds}`
   const tell = (c: Context, left: RateLimiterRes) => {
@@ -57,7 +58,7 @@ export function rateLimit(
         })
       }
     },
-    giveBack: (key) => void limiter.reward(counter(key)),
+    giveBack: (key) => void memory.reward(counter(key)),
   }
 }
 

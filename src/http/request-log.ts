@@ -77,7 +77,7 @@ function entry(c: Context, status: number, durationMs: number) {
     reason: known?.reason,
     kid: known?.note?.kid,
     advice: known?.note?.advice,
-    cause: status < 500 ? undefined : causeOf(known?.cause ?? failure),
+    cause: status < 500 || failure === undefined ? undefined : causeOf(known?.cause ?? failure),
   }
 }
 

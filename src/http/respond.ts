@@ -1,4 +1,5 @@
 import type { Context } from './context.ts'
+import { largeAnswer } from './unread-answers.ts'
 
 /**
  * The headers of every response, errors included: nothing may be kept, guessed at, framed or run, and whatever keeps
@@ -26,6 +27,7 @@ export function respond(
   body: string | null,
   headers?: Readonly<Record<string, string>>,
 ): Response {
+  if (body !== null && body.length > largeAnswer) c.set('large', true)
   // `c.var` would copy everything that is set, each time it is looked at; `c.get` does not.
   return new Response(body, { status, headers: { ...c.get('headers'), ...headers } })
 }

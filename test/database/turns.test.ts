@@ -61,7 +61,7 @@ describe('owners take turns', () => {
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 12 }), (steps, most) => {
-        const turns = new Turns<Job>(most)
+        const turns = new Turns<Job>(most, most, 2)
         const [inside, out] = [new Set<Job>(), new Set<Job>()]
         const leave = (gone: Job) => {
           expect(inside.delete(gone)).toBe(true)
@@ -85,6 +85,10 @@ describe('owners take turns', () => {
             else expect(inside.size).toBe(most)
           }
           expect(turns.size).toBe(inside.size)
+          const each = ['a', 'b', 'c', 'd'].map(
+            (name) => [...inside].filter(({ owner }) => owner === name).length,
+          )
+          expect(turns.ready).toBe(each.reduce((sum, count) => sum + Math.min(count, 2), 0))
         }
       }),
     )

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import { pino } from 'pino'
 import { RateLimiterRes } from 'rate-limiter-flexible'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { openRateWindows, type RateWindows } from '../../src/database/rate-windows.ts'
 import { sharedCounter } from '../../src/http/rate-counter.ts'
 import { type Caller, startApi, type TestApi } from '../support/api.ts'
@@ -96,9 +97,54 @@ function counterOn(windows: RateWindows) {
   }
 }
 
+test('while counts are stuck in Postgres, one request finds out for all, and no more of them pile up there', async () => {
+  const lock = new pg.Client({ connectionString: database.url })
+  await lock.connect()
+  const windows = openRateWindows(database.url)
+  const stuck = () =>
+    admin(
+      database.url,
+      "select pid from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'rate_windows'",
+    )
+  try {
+    await lock.query('begin; lock table docket.rate_windows in access exclusive mode')
+    const { take, later, events } = counterOn(windows)
+    // By the time the first is given up, all that came with it are counted here.
+    expect(await take(randomUUID())).toBe('let through')
+    for (let second = 0; second < 2; second++) {
+      later(1_000)
+      const finder = take(randomUUID())
+      expect(await Promise.all([1, 2, 3].map(() => take(randomUUID())))).toEqual(Array(3).fill('let through'))
+      expect(await finder).toBe('let through')
+    }
+    expect(await stuck()).toHaveLength(2)
+    expect(events()).toEqual(['rate_store_lost'])
+    await lock.query('rollback')
+    await vi.waitUntil(async () => (await stuck()).length === 0)
+    later(1_000)
+    await take(randomUUID())
+    expect(events()).toEqual(['rate_store_lost', 'rate_store_back'])
+  } finally {
+    await lock.end()
+    await windows.close()
+  }
+})
+
+test('an idle connection of the counter that drops is no loss', async () => {
+  const ann = await here.newOwner()
+  await ann.call('/me')
+  const before = here.logged().length
+  await admin(
+    database.url,
+    "select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'rate_windows' and pid <> pg_backend_pid()",
+  )
+  expect((await ann.call('/me')).headers.get('ratelimit')).toContain('r=3')
+  expect(here.logged().slice(before)).not.toContain('rate_store')
+})
+
 test('while Postgres cannot count, each process does, says so once, and goes back to it', async () => {
   const proxy = await startProxy(database.url)
-  const windows = openRateWindows(proxy.url, pino({ level: 'silent' }))
+  const windows = openRateWindows(proxy.url)
   try {
     const { take, later, events } = counterOn(windows)
     const [first, second] = [randomUUID(), randomUUID()]
