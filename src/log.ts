@@ -52,13 +52,13 @@ export async function createLog(
     if (dropped > 0) record(log, 'warn', 'log_dropped', { lines: dropped })
     dropped = 0
   })
-  return {
-    log,
-    flush: () => {
-      pieces.flush()
-      stdout.flushSync()
-    },
+  const flush = () => {
+    pieces.flush()
+    stdout.flushSync()
   }
+  // However it ends; also in somebody else's process, who does not know of us.
+  process.on('exit', flush)
+  return { log, flush }
 }
 
 /** What a pipe takes whole (PIPE_BUF, pipe(7)), and what is handed on at once otherwise; bytes. */
