@@ -56,8 +56,9 @@ export async function createLog(
     pieces.flush()
     stdout.flushSync()
   }
-  // However it ends; also in somebody else's process, who does not know of us.
-  process.on('exit', flush)
+  // However it ends, also in somebody else's process, who does not know of us; before pino closes the stream.
+  process.prependListener('beforeExit', flush)
+  process.prependListener('exit', flush)
   return { log, flush }
 }
 
