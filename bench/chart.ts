@@ -2,7 +2,7 @@ import { init } from 'echarts'
 import { operations } from './contender.ts'
 import type { Report } from './report.ts'
 
-const width = 880
+const width = 920
 const rowHeight = 21
 /** Readable on white and on black. */
 const [ours, limit, others, text, lines] = ['#2f9e6e', '#8a8f98', '#5b8def', '#7d8590', '#7d859055']
@@ -18,7 +18,7 @@ export function comparison({ figures, date, machine }: Report): string {
     )
     return rows.length === 0 ? [] : [{ operation, rows: rows.toSorted((a, b) => b.rate - a.rate) }]
   })
-  const margin = { first: 66, between: 40, last: 12, left: 210, right: 70 }
+  const margin = { first: 66, between: 40, last: 12, left: 250, right: 70 }
   let at = margin.first
   const placed = panels.map((panel) => {
     const top = at
