@@ -122,9 +122,9 @@ export class Lanes {
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
       if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())
-      // What waits may be held back by its own owner's share only.
+      // What waits may be held back by its own owner's share only, and another connection would change nothing.
       this.#serveWaiting()
-      if (this.#waiting.size > 0) this.#grow()
+      if (this.#waiting.size > 0 && this.#leastBusy() === undefined) this.#grow()
     })
   }
 
@@ -294,6 +294,6 @@ export class Lanes {
     }
     for (const job of this.#waiting.takeOlderThan(now - this.#limits.waitMs))
       job.reject(databaseUnavailable())
-    if (this.#lost || this.#waiting.size > 0) this.#grow()
+    if (this.#lost || (this.#waiting.size > 0 && this.#leastBusy() === undefined)) this.#grow()
   }
 }
