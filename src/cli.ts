@@ -42,12 +42,8 @@ const commands: Record<string, (options: Options) => Promise<number>> = {
     }
     const [{ start }, { readEnvironment }] = await Promise.all([import('./main.ts'), import('./config.ts')])
     const { default: cluster } = await import('node:cluster')
-    const { worker } = cluster
-    if (worker === undefined) return start(readEnvironment())
     const ready = (origin: string) => void process.send?.({ origin })
-    // A connection that the primary has just handed over would end with the process; now it is told to take it back.
-    const leave = () => new Promise<void>((resolve) => worker.once('disconnect', resolve).disconnect())
-    return start(readEnvironment(), { ready, leave })
+    return start(readEnvironment(), cluster.isWorker ? { ready } : undefined)
   },
   migrate: async () => (await import('./cli/migrate.ts')).runMigrate(),
   token: async ({ user }) => (await import('./cli/token.ts')).runToken(user),

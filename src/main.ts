@@ -14,11 +14,7 @@ const drainMs = 8_000
 const goodbyeMs = 9_500
 
 /** Who started this process as one of several. */
-export type Primary = {
-  ready(origin: string): void
-  /** Resolves once no connection is on its way to this process any more. */
-  leave(): Promise<void>
-}
+export type Primary = { ready(origin: string): void }
 
 /**
  * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
@@ -86,7 +82,6 @@ export async function start(
   }, goodbyeMs)
   api.stopServing()
   await listening.close(drainMs)
-  await primary?.leave()
   await api.close()
   if (primary === undefined) record(log, 'info', 'stopped', {})
   clearTimeout(late)
