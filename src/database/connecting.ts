@@ -38,12 +38,15 @@ export const failedConnectsWithoutCode = {
   other: row('anything else: time-outs, TLS', 'later'),
 } as const satisfies Record<string, FailedConnect>
 
+/** What `pg` says when the connection ended before it was ready for work, or before the next thing was sent on it. */
+const cutMeanwhile = /^Connection terminated unexpectedly$|is not queryable$/
+
 /** The meaning of a failed attempt to connect. */
 export function failedConnectOf(error: unknown): FailedConnect {
   const neon = saidByNeon(error)
   if (neon !== undefined) return failedConnectsWithoutCode[neon]
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const cut = error instanceof Error && error.message === 'Connection terminated unexpectedly'
+  const cut = error instanceof Error && cutMeanwhile.test(error.message)
   return failedConnects[code] ?? failedConnectsWithoutCode[cut ? 'cut' : 'other']
 }
 

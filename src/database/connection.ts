@@ -80,6 +80,8 @@ export class Connection implements Lane {
         await answerTo(carrier, batches.preparation)
         connection.#bytesOf = ownerBatch
       }
+      // The end may have come in one piece with the last answer; whoever opened it would not hear of it again.
+      if (connection.#ended) throw new ConnectionLost('Connection terminated unexpectedly')
       return connection
     } catch (error) {
       connection.destroy()

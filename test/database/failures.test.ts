@@ -73,6 +73,7 @@ describe('a failed attempt to connect', () => {
     ['a time-out', nodes('ETIMEDOUT'), 'soon'],
     ['a time-out of ours', new ConnectionLost('Connection timeout'), 'later'],
     ['hung up on', new Error('Connection terminated unexpectedly'), 'soon'],
+    ['hung up on meanwhile', new Error('Client was closed and is not queryable'), 'soon'],
     ['starting', said('57P03'), 'soon'],
     ['no connection left', said('53300'), 'soon'],
     ['asleep', said('XX000', "Couldn't connect to compute node"), 'soon'],

@@ -122,6 +122,21 @@ test('a connection that hangs while it is made ready is given up, and another on
   expect(await gated.database.asOwner('ann', echo, { word: 'x' })).toBe('x')
 })
 
+test.each([1, 2, 3, 4])(
+  'a connection that is ended in one piece with answer %i of its making is not used',
+  async (answer) => {
+    await using gated = await openGated({ connections: 1 })
+    const { database, proxy } = gated
+    const [first] = await gated.backends()
+    proxy.endBehind(answer)
+    await gated.admin(`select pg_terminate_backend(${first})`)
+    await until(async () => (await gated.backends()).length === 0)
+    for (const word of ['1', '2', '3']) expect(await database.asOwner('ann', echo, { word })).toBe(word)
+    expect(await database.asOwner('ann', writeAtGate, { word: 'this too' })).toBe('this too')
+    expect(gated.logged()).toEqual([])
+  },
+)
+
 test('what is in flight on a connection that takes no more work is not left hanging either', async () => {
   await using gated = await openGated({ connections: 1, batchMs: 300 })
   const { database, proxy } = gated

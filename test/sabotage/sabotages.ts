@@ -146,6 +146,13 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: onPostgres('test/database/lost-connection', 'test/database/outage'),
   },
   {
+    name: 'a connection that ended while it was opened takes no work',
+    file: 'src/database/connection.ts',
+    find: 'if (connection.#ended) throw',
+    replace: 'if (false) throw',
+    caughtBy: onPostgres('test/database/lost-connection'),
+  },
+  {
     name: 'a write whose answer was lost is not repeated',
     file: 'src/database/failures.ts',
     find: "(again === 'reads' && kind === 'read')",

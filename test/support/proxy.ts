@@ -20,6 +20,8 @@ export type TcpProxy = {
   delay(ms: number): void
   /** Ends every connection at once; new ones are still taken. */
   cut(): void
+  /** The next connection is ended as an administrator would, told in one piece with the answer of that number. */
+  endBehind(answer: number): void
   /** Keeps the connections there are and takes no new ones. */
   refuseNew(): void
   /** Ends every connection, and each new one as soon as it is accepted. */
@@ -42,19 +44,25 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
   let flights = 0
   let accepted = 0
   let turningAway = false
+  let endingBehind = 0
 
   const server = createServer((client) => {
     accepted++
     if (turningAway) return void client.destroy()
     const upstream = connect(Number(target.port || 5432), target.hostname)
     let heard = true
+    let answersLeft = endingBehind
+    endingBehind = 0
     const change = rewrite === undefined ? (bytes: Buffer) => bytes : messagesOf(rewrite())
     const own = { requests: gate(), answers: gate() }
     gates.add(own)
     const requests = pipe(own.requests, (bytes) => upstream.write(change(bytes)))
     const answers = pipe(own.answers, (bytes) => {
       heard = true
-      client.write(bytes)
+      const last =
+        answersLeft > 0 && bytes.subarray(-readyForQuery.length).equals(readyForQuery) && --answersLeft === 0
+      if (last) client.end(Buffer.concat([bytes, endedByAdministrator]))
+      else client.write(bytes)
     })
     client.on('data', (bytes) => {
       if (heard) flights++
@@ -108,6 +116,9 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
       delayMs = ms
     },
     cut,
+    endBehind: (answer) => {
+      endingBehind = answer
+    },
     refuseNew,
     turnAway: () => {
       turningAway = true
@@ -135,6 +146,13 @@ export async function startProxy(databaseUrl: string, rewrite?: () => Rewrite): 
     close: refuse,
   }
 }
+
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
+const fields = 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0'
+const endedByAdministrator = Buffer.concat([
+  Buffer.from([0x45, 0, 0, 0, 4 + fields.length]),
+  Buffer.from(fields),
+])
 
 type Gate = { passable: () => Promise<void> | undefined; shut(): void; open(): void }
 
