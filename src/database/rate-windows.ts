@@ -1,4 +1,6 @@
 import pg from 'pg'
+import { attempt, clock } from './attempts.ts'
+import { connectsSoon } from './connecting.ts'
 import { clientConfig } from './connection-url.ts'
 import { Deadline } from './deadline.ts'
 
@@ -14,20 +16,26 @@ export type RateWindows = {
   close(): Promise<void>
 }
 
+const connections = 2
+
 /** A count that takes longer is given up, and the request counted in memory: a limit is no reason to wait. */
 const countMs = 1_000
+
+/** How often a request is counted at the most: each of the connections may have been dropped since it was used. */
+const countAttempts = connections + 1
 
 /** Its connection is given up later: Postgres does not notice, and would go on with one statement more each time. */
 const stuckMs = 30_000
 
 /**
- * Two connections that open when first used: each count is one short statement. `Pool` is that of the driver by which
+ * Two connections that open when first used: each count is one short statement. One that finds its connection dropped
+ * goes over another. `Pool` is that of the driver by which
  * the database is reached.
  */
 export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): RateWindows {
   const pool = new Pool({
     ...clientConfig(url),
-    max: 2,
+    max: connections,
     connectionTimeoutMillis: countMs,
     query_timeout: stuckMs,
   })
@@ -36,8 +44,12 @@ export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): Ra
   pool.on('error', () => undefined)
   return {
     // Without the name, which a pooled URL need not know the next time.
-    query: ({ text, values }) =>
-      deadline.watch(pool.query(text, values), () => new Error('Counting took too long')),
+    query: ({ text, values }) => {
+      // When it was counted and only the answer was lost it counts twice, which harms less than not at all.
+      const limits = { most: countAttempts, withinMs: countMs, ...clock }
+      const counted = attempt(() => pool.query(text, values), connectsSoon, limits)
+      return deadline.watch(counted, () => new Error('Counting took too long'))
+    },
     close: async () => {
       deadline.close()
       await pool.end()
