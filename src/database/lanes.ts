@@ -115,16 +115,13 @@ export class Lanes {
       const { owner } = call
       const job = { owner, call, resolve, reject, queuedAt: performance.now() }
       const connection = this.#closing || !this.#mayTake(owner) ? undefined : this.#connectionFor(job)
-      if (connection !== undefined && this.#waiting.size === 0) {
-        if (this.#wantsAnother(connection, job)) this.#grow()
-        return this.#send(connection, job)
-      }
+      if (connection !== undefined && this.#waiting.size === 0) return this.#send(connection, job)
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
       if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())
-      // What waits may be held back by its own owner's share only.
+      // What waits may be held back by its own owner's share only, and another connection would change nothing.
       this.#serveWaiting()
-      if (this.#waiting.size > 0) this.#grow()
+      if (this.#waiting.size > 0 && this.#leastBusy() === undefined) this.#grow()
     })
   }
 
@@ -174,8 +171,9 @@ export class Lanes {
   }
 
   /** Whether one more connection would have been better; two there should be, so that brief ones stand behind no commit. */
-  #wantsAnother(connection: Lane, { call: { statement } }: Waiting): boolean {
+  #wantsAnother(connection: Lane, { owner, call: { statement } }: Waiting): boolean {
     const { inFlight } = connection
+    if (this.#shares.get(owner)?.writesOn === connection && statement.kind === 'write') return false
     if (!statement.brief || this.#open.size === 1) return inFlight > 0
     return inFlight >= this.#limits.briefInFlight || this.#long.has(connection)
   }
@@ -188,6 +186,7 @@ export class Lanes {
   }
 
   #send(connection: Lane, job: Waiting): void {
+    if (this.#wantsAnother(connection, job)) this.#grow()
     const done = this.#noteInFlight(connection, job)
     connection.send({
       call: job.call,
@@ -294,6 +293,6 @@ export class Lanes {
     }
     for (const job of this.#waiting.takeOlderThan(now - this.#limits.waitMs))
       job.reject(databaseUnavailable())
-    if (this.#lost || this.#waiting.size > 0) this.#grow()
+    if (this.#lost || (this.#waiting.size > 0 && this.#leastBusy() === undefined)) this.#grow()
   }
 }

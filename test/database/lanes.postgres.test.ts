@@ -23,6 +23,21 @@ test('connections open as the load asks for them, up to the limit', async () => 
   expect(gated.proxy.accepted()).toBe(3)
 })
 
+test('what only its own owner holds back opens no connection', async () => {
+  await using gated = await openGated({ connections: 8, inFlightOfOne: 3 })
+  const { database } = gated
+  await gated.shut()
+  const answers: Promise<unknown>[] = []
+  for (let n = 0; n < 20; n++) {
+    answers.push(database.asOwner('ann', readAtGate, { word: 'x' }))
+    // Time for another to be opened.
+    for (let look = 0; look < 10; look++) await gated.backends()
+  }
+  expect(gated.proxy.accepted()).toBeLessThanOrEqual(3)
+  await gated.open()
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['x']))
+})
+
 test('the least busy connection takes the next batch, so a slow one holds up nobody', async () => {
   await using gated = await openGated({ connections: 2 })
   const { database } = gated
