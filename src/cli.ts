@@ -42,8 +42,8 @@ const commands: Record<string, (options: Options) => Promise<number>> = {
     }
     const [{ start }, { readEnvironment }] = await Promise.all([import('./main.ts'), import('./config.ts')])
     const { default: cluster } = await import('node:cluster')
-    const ready = (origin: string) => void process.send?.({ origin })
-    return start(readEnvironment(), cluster.isWorker ? { ready } : undefined)
+    const primary = cluster.isWorker ? (await import('./cli/worker.ts')).primaryOf(process) : undefined
+    return start(readEnvironment(), primary)
   },
   migrate: async () => (await import('./cli/migrate.ts')).runMigrate(),
   token: async ({ user }) => (await import('./cli/token.ts')).runToken(user),

@@ -13,8 +13,12 @@ import { createLog } from './log.ts'
 const drainMs = 8_000
 const goodbyeMs = 9_500
 
-/** Who started this process as one of several. */
-export type Primary = { ready(origin: string): void }
+/** Who started this process as one of several, and hands it connections. */
+export type Primary = {
+  ready(origin: string): void
+  /** Resolves when no connection is on its way to this process any more; it must listen no longer. */
+  parted(): Promise<void>
+}
 
 /**
  * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
@@ -82,6 +86,7 @@ export async function start(
   }, goodbyeMs)
   api.stopServing()
   await listening.close(drainMs)
+  await primary?.parted()
   await api.close()
   if (primary === undefined) record(log, 'info', 'stopped', {})
   clearTimeout(late)

@@ -48,7 +48,7 @@ async function byAnother({ command }: Stage, { port, handOvers, load }: HandOver
     serving = next
   }
   running.stop()
-  return running.report
+  return await running.report
 }
 
 async function byReload({ command }: Stage, { port, handOvers, load }: HandOver) {
@@ -62,7 +62,7 @@ async function byReload({ command }: Stage, { port, handOvers, load }: HandOver)
     await reloaded
   }
   running.stop()
-  return running.report
+  return await running.report
 }
 
 /** A process whose log is listened to and not kept. */

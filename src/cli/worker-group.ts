@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
+import { parting } from './worker.ts'
 
 /** Longer than a worker takes to stop by itself, however stuck. */
 const patienceMs = 11_000
@@ -181,6 +182,7 @@ export class WorkerGroup {
 async function originOf(worker: Worker): Promise<string> {
   const told = Promise.withResolvers<string>()
   worker.on('message', (message: unknown) => {
+    if (message === parting) return worker.send(parting)
     const ready = Ready.safeParse(message)
     if (ready.success) told.resolve(ready.data.origin)
   })

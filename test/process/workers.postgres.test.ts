@@ -44,6 +44,9 @@ async function childrenOf({ pid }: Running): Promise<number[]> {
   return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number))
 }
 
+/** One letter for the state of a process (proc(5)). */
+const stateOf = async (pid: number) => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.[0]
+
 const eventsOf = (running: Running) => running.lines().map(({ event }) => event)
 
 const ask = (url: string) => fetch(`${url}/livez`, { headers: { connection: 'close' } })
@@ -123,6 +126,22 @@ test('SIGHUP replaces the workers, each by one that is ready, while the port sta
   const after = await childrenOf(group)
   expect(after).toHaveLength(1)
   expect(after).not.toContain(before)
+  group.kill('SIGTERM')
+  expect(await group.ended).toEqual({ code: 0, signal: null })
+})
+
+test('a worker that stops waits for what its primary may have handed to it already', async () => {
+  const group = await start('2')
+  const [, url = ''] = await group.says(/"event":"start","origin":"([^"]+)"/)
+  const [leaving = 0] = await childrenOf(group)
+  group.kill('SIGSTOP')
+  const answers = Array.from({ length: 8 }, () => ask(url))
+  process.kill(leaving, 'SIGTERM')
+  // Where it does not wait it is gone by then, and takes with it what it was handed.
+  await vi.waitUntil(async () => (await stateOf(leaving)) === 'Z', { timeout: 500 }).catch(() => undefined)
+  group.kill('SIGCONT')
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(200))
+  await group.says(/"event":"worker_back"/)
   group.kill('SIGTERM')
   expect(await group.ended).toEqual({ code: 0, signal: null })
 })
