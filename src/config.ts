@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { type KeySetSource, readKeySources, type SharedSecretSource } from './config/key-sources.ts'
 import type { Secret } from './config/secret.ts'
 import { ConfigError, type Environment, Settings } from './config/settings.ts'
-import { variables } from './config/variables.ts'
+import { decidesOnEncryption } from './config/values.ts'
+import { type Variable, variables } from './config/variables.ts'
 
 export { ConfigError }
 
@@ -113,8 +114,13 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
 
 function readDatabase(settings: Settings, production: boolean) {
   const databaseUrl = settings.read(variables.databaseUrl)
-  const migrationUrl = settings.read(variables.migrationUrl) ?? databaseUrl
+  const ownUrl = settings.read(variables.migrationUrl)
+  const migrationUrl = ownUrl ?? databaseUrl
   const driver = settings.read(variables.driver)
+  if (production) {
+    refuseUndecided(settings, variables.databaseUrl, databaseUrl)
+    refuseUndecided(settings, variables.migrationUrl, ownUrl)
+  }
   const connections = settings.read(variables.connections)
   if (production) settings.require(variables.databaseUrl, 'production never runs on the embedded database')
   else if (settings.has(variables.migrationUrl))
@@ -130,6 +136,16 @@ function readDatabase(settings: Settings, production: boolean) {
     ? { kind: 'postgres', driver, connections }
     : { kind: 'embedded' }
   return { config, secrets: { ...(databaseUrl && { databaseUrl }), ...(migrationUrl && { migrationUrl }) } }
+}
+
+/** Without a word about it nothing would be encrypted, and nobody would notice. */
+function refuseUndecided(settings: Settings, variable: Variable, url: Secret<string> | undefined): void {
+  if (url !== undefined && !decidesOnEncryption(url))
+    settings.refuse(
+      variable,
+      'must say how the way to the database is protected: sslmode=require encrypts it and checks the ' +
+        'certificate, sslmode=disable is for a network of your own',
+    )
 }
 
 function readRateLimitStore(settings: Settings): Config['rateLimit']['store'] {

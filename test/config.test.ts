@@ -6,7 +6,7 @@ import { type Variable, variables } from '../src/config/variables.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
 import { faultyVariables } from './config/refusal.ts'
 
-const databaseUrl = 'postgresql://docket:pa55@db.internal/docket'
+const databaseUrl = 'postgresql://docket:pa55@db.internal/docket?sslmode=require'
 const production = { NODE_ENV: 'production', DATABASE_URL: databaseUrl, BETTER_AUTH_URL: 'https://app.test' }
 
 describe('defaults', () => {

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '../../test/support/real-postgres.ts'
 import type { Command } from '../http-api.ts'
+import { migrateRequestsNow, migratingRequests } from './kernel-setting.ts'
 import { outcomes, startLoad } from './load.ts'
 import { reads, type Stage, type Table } from './stage.ts'
 
@@ -11,13 +12,20 @@ const clients = 16
 /** Both serve for so long. */
 const overlapMs = 100
 
+type Options = { readonly handOvers: number; readonly migrateRequests: boolean }
+type Way = { readonly who: string; readonly replace: typeof byReload; readonly migrate?: boolean }
+
 /** New processes take over from old ones under load from clients that send nothing twice. */
-export async function handOver(stage: Stage, handOvers: number): Promise<Table> {
+export async function handOver(stage: Stage, { handOvers, migrateRequests }: Options): Promise<Table> {
+  const another = (migrating: string) => `another process, REUSE_PORT=true, tcp_migrate_req=${migrating}`
+  const ways: Way[] = [
+    { who: another(migratingRequests()), replace: byAnother },
+    ...(migrateRequests ? [{ who: another('1'), replace: byAnother, migrate: true }] : []),
+    { who: '--workers 2, SIGHUP', replace: byReload },
+  ]
   const rows: Record<string, string>[] = []
-  for (const [who, replace] of [
-    ['another process, REUSE_PORT=true', byAnother],
-    ['--workers 2, SIGHUP', byReload],
-  ] as const)
+  for (const { who, replace, migrate } of ways) {
+    using _setting = migrate ? migrateRequestsNow() : undefined
     for (const fresh of [false, true]) {
       const how = fresh ? 'a new connection for each request' : 'kept connections'
       stage.tell(`${handOvers} hand-overs to ${who}, ${how}`)
@@ -27,6 +35,7 @@ export async function handOver(stage: Stage, handOvers: number): Promise<Table> 
       const report = await replace(stage, { port, handOvers, load })
       rows.push({ 'taken over by': who, clients: how, answers: outcomes(report) })
     }
+  }
   return { title: `Hand-over: ${handOvers} times, ${clients} clients`, rows }
 }
 

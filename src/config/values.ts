@@ -67,6 +67,14 @@ export const postgresUrl = z
 export const isLoopback = (hostname: string) =>
   /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
 
+/** Whether the URL of a Postgres says if the way there is encrypted, or need not, because it does not leave this machine. */
+export function decidesOnEncryption(url: Secret<string>): boolean {
+  const { hostname, searchParams } = new URL(url.reveal())
+  const host = searchParams.get('host') ?? decodeURIComponent(hostname)
+  const local = host.startsWith('/') || isLoopback(host.toLowerCase())
+  return local || searchParams.has('sslmode') || searchParams.has('ssl')
+}
+
 const secureUrl = z
   .string()
   .refine((text) => /^https?:\/\//i.test(text) && URL.canParse(text), {

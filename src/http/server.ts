@@ -87,8 +87,10 @@ export async function listen(options: Options): Promise<Listening> {
     port: (server.address() as AddressInfo).port,
     close: async (drainMs) => {
       draining = true
-      if (options.reusePort && drainMs > 0) await quietTurn()
-      return drain(server, drainMs, Math.min(limits.graceMs, drainMs))
+      const closed = once(server, 'close')
+      if (reusePort && drainMs > 0) await inQuietTurn(() => listenNoMore(server))
+      else listenNoMore(server)
+      await drain(server, { closed, drainMs, graceMs: Math.min(limits.graceMs, drainMs) })
     },
   }
 }
@@ -115,10 +117,14 @@ function unserved(error: unknown): AppError {
     : new AppError('internal', 'Something went wrong on our side.', { cause: error })
 }
 
-async function drain(server: Server, drainMs: number, graceMs: number): Promise<void> {
-  const closed = once(server, 'close')
-  // Not what Node's HTTP server does: it also hangs up on kept connections, on which a request may be on its way.
+/** Not what Node's HTTP server does: it also hangs up on kept connections, on which a request may be on its way. */
+function listenNoMore(server: NetServer): void {
   NetServer.prototype.close.call(server)
+}
+
+type Draining = { readonly closed: Promise<unknown>; readonly drainMs: number; readonly graceMs: number }
+
+async function drain(server: Server, { closed, drainMs, graceMs }: Draining): Promise<void> {
   // Of those that are answered from now on, for as long as they are kept.
   server.keepAliveTimeout = graceMs
   const grace = setTimeout(() => server.close(), graceMs)
@@ -135,18 +141,21 @@ const quietMs = 0.03
 const quietWithinMs = 500
 
 /**
- * Resolves in a turn of the event loop that brought nothing, or half a second later. A kernel that deals out
+ * Does something in a turn of the event loop that brought nothing, or half a second later. A kernel that deals out
  * connections to several processes resets those that wait to be accepted by one that stops: in such a turn there are
  * next to none.
  */
-function quietTurn(): Promise<void> {
+function inQuietTurn(act: () => void): Promise<void> {
+  // Each microsecond counts, and what is done for the first time is compiled first.
+  listenNoMore(new NetServer())
   const until = performance.now() + quietWithinMs
   return new Promise((resolve) => {
     const turn = (last: number) =>
       setImmediate(() => {
         const now = performance.now()
-        if (now - last < quietMs || now > until) resolve()
-        else turn(performance.now())
+        if (now - last >= quietMs && now <= until) return turn(performance.now())
+        act()
+        resolve()
       })
     turn(performance.now())
   })

@@ -3,7 +3,7 @@ import type { Environment } from '../../src/config/settings.ts'
 import { loadConfig } from '../../src/config.ts'
 import { faultyVariables } from './refusal.ts'
 
-const databaseUrl = 'postgresql://docket:pa55@db.internal/docket'
+const databaseUrl = 'postgresql://docket:pa55@db.internal/docket?sslmode=require'
 const secret = 'a shared secret of more than thirty-two bytes'
 const production = { NODE_ENV: 'production', DATABASE_URL: databaseUrl, BETTER_AUTH_URL: 'https://app.test' }
 

@@ -6,7 +6,7 @@ import { variables } from '../../src/config/variables.ts'
 import { loadConfig } from '../../src/config.ts'
 import { faults, faultyVariables, refusal } from './refusal.ts'
 
-const databaseUrl = 'postgresql://docket:pa55@db.internal/docket'
+const databaseUrl = 'postgresql://docket:pa55@db.internal/docket?sslmode=require'
 const secret = 'a shared secret of more than thirty-two bytes'
 const production = { NODE_ENV: 'production', DATABASE_URL: databaseUrl, BETTER_AUTH_URL: 'https://app.test' }
 
@@ -36,6 +36,35 @@ describe('a refusal', () => {
     expect(error.exitCode).toBe(78)
     expect(error.message).toMatch(/^Docket cannot start: 18 settings are wrong or missing\.\n/)
     expect(faultyVariables(faulty)).toEqual(Object.keys(faulty))
+  })
+
+  test('production wants to know how the way to the database is protected, for each URL', () => {
+    const url = (host: string) => `postgresql://docket:pa55@${host}`
+    const undecided = url('db.internal/docket')
+    const both = { ...production, DATABASE_URL: undecided, DATABASE_MIGRATION_URL: undecided }
+    expect(faultyVariables(both)).toEqual(['DATABASE_URL', 'DATABASE_MIGRATION_URL'])
+    expect(faults(both)[0]).toMatch(/must say how .* sslmode=require .* sslmode=disable .* of your own/)
+    const decided = [
+      'db.internal/d?sslmode=disable',
+      'db.internal/d?ssl=true',
+      'db.internal/d?a=b&sslmode=require',
+    ]
+    const local = [
+      'localhost/d',
+      '127.0.0.1:5432/d',
+      '[::1]/d',
+      '%2Frun%2Fpostgresql/d',
+      'db/d?host=/run/postgresql',
+    ]
+    for (const host of [...decided, ...local])
+      expect(loadConfig({ ...production, DATABASE_URL: url(host) }).config.database.kind).toBe('postgres')
+    for (const host of [
+      'db.internal/sslmode=require',
+      'localhost.example.com/d',
+      'localhost/d?host=db.internal',
+    ])
+      expect(faultyVariables({ ...production, DATABASE_URL: url(host) })).toEqual(['DATABASE_URL'])
+    expect(loadConfig({ DATABASE_URL: undecided }).config.database.kind).toBe('postgres')
   })
 
   test('tells both faults of one value and which entries of a list are wrong', () => {

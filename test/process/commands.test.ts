@@ -218,6 +218,16 @@ describe('docket doctor', () => {
     expect(await faults({ ...here, BETTER_AUTH_URL: server.url })).toEqual([])
   })
 
+  test('with REUSE_PORT it has advice on the kernel, which is no fault', async () => {
+    const { code, stdout } = await outcome(['doctor'], { ...here, REUSE_PORT: 'true' })
+    expect(code).toBe(0)
+    const advice = Report.parse(JSON.parse(stdout)).findings.find(({ check }) => check === 'hand-over')
+    const setting = await readFile('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').catch(() => '')
+    expect(advice?.detail).toMatch(
+      setting === '1\n' ? /^the kernel gives/ : /^set net\.ipv4\.tcp_migrate_req=1/,
+    )
+  })
+
   test('reads as a list on a terminal', async () => {
     const { stdout } = await outcome(['doctor'], here, { nodeFlags: onTerminal })
     expect(stdout).toMatch(

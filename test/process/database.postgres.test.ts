@@ -67,6 +67,24 @@ test('production: an unmigrated database names the command; migrate does it once
   expect(running.stderr()).toBe('')
 })
 
+test('doctor tells a migration URL of the same database from another, and from none', async () => {
+  const look = async (migrationUrl: string) => {
+    const urls = { DATABASE_URL: migrated.url, DATABASE_MIGRATION_URL: migrationUrl }
+    const { code, stdout } = await outcome('doctor', { ...production, ...urls })
+    const findings: { check: string; detail: string }[] = JSON.parse(stdout).findings
+    return [code, findings.find(({ check }) => check === 'migration URL')?.detail]
+  }
+  expect(await look(`${migrated.url}?application_name=migration`)).toEqual([0, 'reached, the same database'])
+  expect(await look(server)).toEqual([
+    1,
+    expect.stringMatching(/^DATABASE_MIGRATION_URL names another database/),
+  ])
+  expect(await look('postgresql://a:b@127.0.0.1:1/c')).toEqual([
+    1,
+    expect.stringMatching(/^DATABASE_MIGRATION_URL cannot be used: nothing listens/),
+  ])
+})
+
 test('two that migrate at the same time do it once between them', async () => {
   await admin(server, `drop database ${name}`)
   await admin(server, `create database ${name}`)
