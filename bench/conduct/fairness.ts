@@ -1,4 +1,6 @@
 import { variables } from '../../src/config/variables.ts'
+import { laneLimits } from '../../src/database/lanes.ts'
+import { listTasks } from '../../src/tasks/statements.ts'
 import { startProxy } from '../../test/support/proxy.ts'
 import { data, ownerName, taskId, withClient } from '../workload.ts'
 import { outcomes, perSecond, type Report, requestText, startLoad } from './load.ts'
@@ -9,7 +11,8 @@ const others = { rate: 200, connections: 32 }
 const loudConnections = 16
 /** What RATE_LIMIT lets one owner have, a second. Limits are off here, so the one is slowed where it asks. */
 const allowed = Number(variables.rateLimit.default) / 60
-const seconds = 10
+const seconds = 15
+const wholeList = { limit: 500, skip: 0 }
 
 /** What the callers see of one among them who asks for much, or whose statements wait. */
 export async function fairness(stage: Stage): Promise<Table> {
@@ -50,8 +53,30 @@ export async function fairness(stage: Stage): Promise<Table> {
     return beside('beside lock waits of one owner', [requestText(loudToken, { method: 'PATCH', path, body })])
   })
   rows.push(told('beside lock waits of one owner', waiting.report, waiting.loud))
+  const direct = 'beside the same lists, asked of Postgres by somebody else'
+  rows.push(told(direct, await besideDirectLists(stage.databaseUrl, () => measured(direct))))
   rows.push(told('the others alone again', await measured('the others alone again')))
   return { title: `Fairness: ${others.rate} reads/s of ${tokens.length - 1} owners`, rows }
+}
+
+/**
+ * What Postgres and the machine do to others when nothing of the lists goes through Docket: as many at a time as it has
+ * of one owner.
+ */
+async function besideDirectLists<T>(url: string, work: () => Promise<T>): Promise<T> {
+  const query = { name: 'list', text: listTasks.text, values: [...listTasks.values(ownerName(0), wholeList)] }
+  let going = true
+  const listing = Array.from({ length: laneLimits.inFlightOfOne }, () =>
+    withClient(url, async (client) => {
+      while (going) await client.query(query)
+    }),
+  )
+  try {
+    return await work()
+  } finally {
+    going = false
+    await Promise.all(listing)
+  }
 }
 
 function told(who: string, report: Report, loud?: Report): Record<string, string> {

@@ -6,7 +6,17 @@ import { connect, type Socket } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 import { Order, type Report } from './load.ts'
 
-type Client = { socket: Socket; received: Buffer; sentAt: number; broken: string | undefined }
+type Client = {
+  readonly socket: Socket
+  /** The beginning of an answer, until its head is whole. */
+  begun: Buffer | undefined
+  answer: Answer | undefined
+  sentAt: number
+  broken: string | undefined
+}
+
+/** An answer of which so many bytes are still to come. */
+type Answer = { readonly status: string; readonly last: boolean; missing: number }
 
 /** Between two looks at how many requests are due. */
 const tickMs = 2
@@ -40,7 +50,6 @@ function work(order: Order): { stop(): void; report: Promise<Report> } {
     inFlight++
     sent++
     client.sentAt = now
-    client.received = Buffer.alloc(0)
     client.socket.write(requests[turn++ % requests.length] ?? '')
   }
   const next = (client: Client) => {
@@ -64,7 +73,7 @@ function work(order: Order): { stop(): void; report: Promise<Report> } {
   const dial = (first: boolean) => {
     opening++
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    const client: Client = { socket, received: Buffer.alloc(0), sentAt: 0, broken: undefined }
+    const client: Client = { socket, begun: undefined, answer: undefined, sentAt: 0, broken: undefined }
     socket.once('connect', () => {
       opening--
       open.add(client)
@@ -73,9 +82,18 @@ function work(order: Order): { stop(): void; report: Promise<Report> } {
       else idle.push(client)
     })
     socket.on('data', (chunk) => {
-      client.received = client.received.length === 0 ? chunk : Buffer.concat([client.received, chunk])
-      const answer = readAnswer(client.received)
-      if (answer !== undefined) answered(client, answer.status, answer.last)
+      if (client.answer === undefined) {
+        client.begun = client.begun === undefined ? chunk : Buffer.concat([client.begun, chunk])
+        client.answer = beginningOf(client.begun)
+        if (client.answer === undefined) return
+        client.begun = undefined
+      } else {
+        client.answer.missing -= chunk.length
+      }
+      const { missing, status, last } = client.answer
+      if (missing > 0) return
+      client.answer = undefined
+      answered(client, status, last)
     })
     socket.on('error', (error) => {
       client.broken = 'code' in error ? String(error.code) : error.message
@@ -130,14 +148,14 @@ function work(order: Order): { stop(): void; report: Promise<Report> } {
   return { stop, report: done.promise }
 }
 
-/** The answer at the beginning of what was received, once it is whole. Ours all say how long they are. */
-function readAnswer(received: Buffer): { status: string; last: boolean } | undefined {
+/** The answer that begins with what was received, once its head is whole. Ours all say how long they are. */
+function beginningOf(received: Buffer): Answer | undefined {
   const end = received.indexOf('\r\n\r\n')
   if (end < 0) return undefined
   const head = received.toString('latin1', 0, end)
   const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0)
-  if (received.length < end + 4 + length) return undefined
-  return { status: head.slice(9, 12), last: /\r\nconnection: close/i.test(head) }
+  const missing = end + 4 + length - received.length
+  return { status: head.slice(9, 12), last: /\r\nconnection: close/i.test(head), missing }
 }
 
 process.once('message', (message) => {
