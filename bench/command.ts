@@ -3,7 +3,8 @@ export class Usage extends Error {}
 
 /** @throws Usage */
 export function wholeNumber(name: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Usage(`--${name} takes a whole number from 1, not "${text}".`)
+  if (!/^[1-9]\d{0,3}$/.test(text))
+    throw new Usage(`--${name} takes a whole number from 1 to 9999, not "${text}".`)
   return Number(text)
 }
 

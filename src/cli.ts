@@ -107,7 +107,8 @@ function report(error: unknown): number {
     return error.exitCode
   }
   if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
-    process.stderr.write(`${error.message}\n\n${usage}`)
+    // What follows is about arguments that begin with a hyphen, of which there are none.
+    process.stderr.write(`${error.message.split('. ')[0]}\n\n${usage}`)
     return 2
   }
   throw error

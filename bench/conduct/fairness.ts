@@ -43,7 +43,7 @@ export async function fairness(stage: Stage): Promise<Table> {
     ['beside 500-row lists of one owner, as fast as they come', undefined],
   ] as const) {
     const listing = await beside(what, lists, rate)
-    rows.push(told(what, listing.report, listing.loud))
+    rows.push(told(what, listing.report, outcomes(listing.loud)))
   }
   const waiting = await withClient(stage.databaseUrl, async (client) => {
     await client.query('begin')
@@ -52,9 +52,10 @@ export async function fairness(stage: Stage): Promise<Table> {
     const body = JSON.stringify({ status: 'Done' })
     return beside('beside lock waits of one owner', [requestText(loudToken, { method: 'PATCH', path, body })])
   })
-  rows.push(told('beside lock waits of one owner', waiting.report, waiting.loud))
+  rows.push(told('beside lock waits of one owner', waiting.report, outcomes(waiting.loud)))
   const direct = 'beside the same lists, asked of Postgres by somebody else'
-  rows.push(told(direct, await besideDirectLists(stage.databaseUrl, () => measured(direct))))
+  const { report, lists: asked } = await besideDirectLists(stage.databaseUrl, () => measured(direct))
+  rows.push(told(direct, report, `${asked} lists`))
   rows.push(told('the others alone again', await measured('the others alone again')))
   return { title: `Fairness: ${others.rate} reads/s of ${tokens.length - 1} owners`, rows }
 }
@@ -63,29 +64,37 @@ export async function fairness(stage: Stage): Promise<Table> {
  * What Postgres and the machine do to others when nothing of the lists goes through Docket: as many at a time as it has
  * of one owner.
  */
-async function besideDirectLists<T>(url: string, work: () => Promise<T>): Promise<T> {
+async function besideDirectLists(
+  url: string,
+  work: () => Promise<Report>,
+): Promise<{ report: Report; lists: number }> {
   const query = { name: 'list', text: listTasks.text, values: [...listTasks.values(ownerName(0), wholeList)] }
   let going = true
-  const listing = Array.from({ length: laneLimits.inFlightOfOne }, () =>
-    withClient(url, async (client) => {
-      while (going) await client.query(query)
-    }),
+  let lists = 0
+  const listing = Promise.all(
+    Array.from({ length: laneLimits.inFlightOfOne }, () =>
+      withClient(url, async (client) => {
+        for (; going; lists++) await client.query(query)
+      }),
+    ),
   )
+  // Heard of below; until then a failure is nobody's.
+  listing.catch(() => undefined)
   try {
-    return await work()
+    return { report: await work(), lists }
   } finally {
     going = false
-    await Promise.all(listing)
+    await listing
   }
 }
 
-function told(who: string, report: Report, loud?: Report): Record<string, string> {
+function told(who: string, report: Report, loud = ''): Record<string, string> {
   return {
     reads: who,
     p50: `${report.p50Ms.toFixed(2)} ms`,
     p99: `${report.p99Ms.toFixed(2)} ms`,
     answers: outcomes(report),
-    'of the one': loud === undefined ? '' : outcomes(loud),
+    'of the one': loud,
   }
 }
 

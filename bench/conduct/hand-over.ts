@@ -18,9 +18,10 @@ type Way = { readonly who: string; readonly replace: typeof byReload; readonly m
 /** New processes take over from old ones under load from clients that send nothing twice. */
 export async function handOver(stage: Stage, { handOvers, migrateRequests }: Options): Promise<Table> {
   const another = (migrating: string) => `another process, REUSE_PORT=true, tcp_migrate_req=${migrating}`
+  const now = migratingRequests()
   const ways: Way[] = [
-    { who: another(migratingRequests()), replace: byAnother },
-    ...(migrateRequests ? [{ who: another('1'), replace: byAnother, migrate: true }] : []),
+    { who: another(now), replace: byAnother },
+    ...(migrateRequests && now !== '1' ? [{ who: another('1'), replace: byAnother, migrate: true }] : []),
     { who: '--workers 2, SIGHUP', replace: byReload },
   ]
   const rows: Record<string, string>[] = []

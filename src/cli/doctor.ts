@@ -6,7 +6,7 @@ import { loadKeys, remoteKeys } from '../auth/key-set.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
 import { driverFor } from '../database/driver.ts'
 import { unwritableFolder } from '../database/embedded.ts'
-import { refuseBehind } from '../database/open.ts'
+import { refuseBehind, refuseOtherDatabase } from '../database/open.ts'
 import { checkRole, checkVersion } from '../database/roles.ts'
 import { type Session, withSession } from '../database/session.ts'
 import { StartError } from '../errors.ts'
@@ -14,7 +14,7 @@ import { StartError } from '../errors.ts'
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
 /**
- * Looks at settings, database or data folder, role, migrations and keys, changes nothing, and says what to do about
+ * Looks at settings, database or data folder, role, migrations, the other URL, keys and what hand-over needs, changes nothing, and says what to do about
  * what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
  */
 export async function runDoctor(): Promise<number> {
@@ -57,9 +57,8 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
     return
   }
   const driver = driverFor(config.database.driver)
-  const ask = <T>(work: (session: Session) => Promise<T>) => withSession(url, 'DATABASE_URL', work, driver)
   const inSession = (work: (session: Session) => Promise<void>, detail: string) => async () => {
-    await ask(work)
+    await withSession(url, 'DATABASE_URL', work, driver)
     return detail
   }
   const reached = await look('database', inSession(checkVersion, `reached by ${driver}, new enough`))
@@ -69,19 +68,9 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
   const migrationUrl = secrets.migrationUrl?.reveal() ?? url
   if (migrationUrl === url) return
   await look('migration URL', async () => {
-    const there = await withSession(migrationUrl, 'DATABASE_MIGRATION_URL', whichDatabase, driver)
-    if (there !== (await ask(whichDatabase)))
-      throw new StartError(
-        'DATABASE_MIGRATION_URL names another database than DATABASE_URL: copy both again.',
-        78,
-      )
+    await refuseOtherDatabase({ url, migrationUrl, driver })
     return 'reached, the same database'
   })
-}
-
-/** The same text for every session of the same database, whoever logs in and by way of whatever pooler. */
-async function whichDatabase({ run }: Session): Promise<string> {
-  return JSON.stringify(await run('select current_database(), pg_postmaster_start_time()'))
 }
 
 /** Whether a start could make or use the folder, without making it. */
@@ -113,9 +102,11 @@ async function lookAtKeys(config: Config, look: Look) {
 /** Whether Linux resets what waits to be accepted by a process that stops; advice, as it runs without. */
 async function lookAtKernel(): Promise<string> {
   const setting = await readFile('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').catch(() => undefined)
-  return setting?.trim() === '1'
-    ? 'the kernel gives what waits for a process that stops to the next one'
-    : 'set net.ipv4.tcp_migrate_req=1 (Linux 5.14), or a new connection can be reset while a process stops'
+  if (setting?.trim() === '1') return 'what waits for a process that stops goes to the next one'
+  const loss = 'a new connection can be reset while a process stops'
+  return setting === undefined
+    ? `${loss}: this system has no setting against it`
+    : `${loss}: sysctl -w net.ipv4.tcp_migrate_req=1 prevents that`
 }
 
 function print(findings: readonly Finding[]): void {

@@ -182,7 +182,8 @@ export class WorkerGroup {
 async function originOf(worker: Worker): Promise<string> {
   const told = Promise.withResolvers<string>()
   worker.on('message', (message: unknown) => {
-    if (message === parting) return worker.send(parting)
+    // Nothing is lost when it is gone by now.
+    if (message === parting) return void worker.send(parting, () => undefined)
     const ready = Ready.safeParse(message)
     if (ready.success) told.resolve(ready.data.origin)
   })

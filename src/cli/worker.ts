@@ -17,7 +17,7 @@ export function primaryOf(worker: NodeJS.Process): Primary {
     parted: async () => {
       if (!worker.connected) return
       const answered = once(worker, 'message')
-      worker.send?.(parting)
+      worker.send?.(parting, undefined, undefined, () => undefined)
       await Promise.race([
         answered,
         once(worker, 'disconnect'),

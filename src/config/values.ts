@@ -46,7 +46,7 @@ export const listenHost = z
 function namesHostAndDatabase(text: string): boolean {
   try {
     const url = new URL(text)
-    decodeURIComponent(url.username + url.password + url.pathname)
+    decodeURIComponent(url.username + url.password + url.hostname + url.pathname)
     return url.hostname !== '' && url.pathname.length > 1 && url.hash === ''
   } catch {
     return false
@@ -67,12 +67,16 @@ export const postgresUrl = z
 export const isLoopback = (hostname: string) =>
   /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
 
+const sslModes = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full']
+
 /** Whether the URL of a Postgres says if the way there is encrypted, or need not, because it does not leave this machine. */
 export function decidesOnEncryption(url: Secret<string>): boolean {
   const { hostname, searchParams } = new URL(url.reveal())
-  const host = searchParams.get('host') ?? decodeURIComponent(hostname)
+  // Of several `pg` takes the last.
+  const last = (name: string) => searchParams.getAll(name).at(-1) ?? ''
+  const host = last('host') || decodeURIComponent(hostname)
   const local = host.startsWith('/') || isLoopback(host.toLowerCase())
-  return local || searchParams.has('sslmode') || searchParams.has('ssl')
+  return local || sslModes.includes(last('sslmode'))
 }
 
 const secureUrl = z

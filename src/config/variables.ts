@@ -71,7 +71,9 @@ export const variables = {
   },
   databaseUrl: {
     name: 'DATABASE_URL',
-    meaning: 'the URL of any Postgres from version 15 on; of Neon the pooled (`-pooler`) or the direct one',
+    meaning:
+      'the URL of any Postgres from version 15 on; of Neon the pooled (`-pooler`) or the direct one; in production ' +
+      'with `sslmode`, unless it is on this machine',
     unset: 'embedded Postgres (PGlite) in `DATA_DIR`; required in production',
     example: 'postgresql://user:password@db.example.com/docket?sslmode=require',
     schema: postgresUrl,

@@ -96,7 +96,8 @@ export class Connection implements Lane {
     this.#carrier.carry(this.#bytesOf(job.call), (error, row) => {
       this.inFlight--
       this.since = performance.now()
-      if (error !== null && endsConnection(error)) this.retire()
+      if (error !== null && isLoss(error)) this.destroy()
+      else if (error !== null && endsConnection(error)) this.retire()
       job.settle(
         error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
         row,

@@ -173,8 +173,9 @@ export class Lanes {
   /** Whether one more connection would have been better; two there should be, so that brief ones stand behind no commit. */
   #wantsAnother(connection: Lane, { owner, call: { statement } }: Waiting): boolean {
     const { inFlight } = connection
+    if (this.#open.size === 1) return inFlight > 0
     if (this.#shares.get(owner)?.writesOn === connection && statement.kind === 'write') return false
-    if (!statement.brief || this.#open.size === 1) return inFlight > 0
+    if (!statement.brief) return inFlight > 0
     return inFlight >= this.#limits.briefInFlight || this.#long.has(connection)
   }
 

@@ -93,13 +93,28 @@ export async function openPostgresDatabase(
 }
 
 /** @returns the names of the migrations applied now. */
-export async function migratePostgres({ url, migrationUrl, driver }: PostgresUrls): Promise<string[]> {
+export async function migratePostgres(urls: PostgresUrls): Promise<string[]> {
+  const { url, migrationUrl, driver } = urls
   const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
+  if (migrationUrl !== url) await refuseOtherDatabase(urls)
   const work = async (session: Session) => {
     await checkVersion(session)
     return migrate(session, loginRoleOf(url))
   }
   return withSession(migrationUrl, variable, work, driver)
+}
+
+/** Makes sure that both URLs lead to the same database, by whatever login and pooler. @throws StartError */
+export async function refuseOtherDatabase({ url, migrationUrl, driver }: PostgresUrls): Promise<void> {
+  const which = async ({ run }: Session) =>
+    JSON.stringify(await run('select current_database(), pg_postmaster_start_time()'))
+  const there = await withSession(migrationUrl, 'DATABASE_MIGRATION_URL', which, driver)
+  const here = await withSession(url, 'DATABASE_URL', which, driver)
+  if (here !== there)
+    throw new StartError(
+      'DATABASE_MIGRATION_URL names another database than DATABASE_URL: copy both again.',
+      78,
+    )
 }
 
 export async function refuseBehind(session: Session): Promise<void> {

@@ -50,7 +50,8 @@ function messagesOf(error: unknown): string {
 }
 
 function byMessage(message: string): string | undefined {
-  if (/does not support SSL/.test(message)) return 'the server speaks no TLS: drop sslmode from the URL'
+  if (/does not support SSL/.test(message))
+    return 'the server speaks no TLS: where the network is your own, say sslmode=disable in the URL'
   if (/self.signed|certificate|altnames/i.test(message))
     return 'its TLS certificate is not trusted: use the host name the certificate is for, or set NODE_EXTRA_CA_CERTS'
   if (/requested endpoint could not be found|endpoint has been disabled/i.test(message))

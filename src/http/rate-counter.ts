@@ -19,7 +19,7 @@ const aloneMs = 1_000
 /**
  * Counts in Postgres, for all instances that share it: one statement a request. Who is beyond the limit is remembered
  * here until the window ends and costs none. While the store fails, this process counts in its own memory: the limit then
- * holds for each instance, and no request fails or waits for it.
+ * holds for each instance, and no request fails; those that find out wait for it, a second at the most.
  */
 export function sharedCounter(
   window: Window,

@@ -44,26 +44,33 @@ describe('a refusal', () => {
     const both = { ...production, DATABASE_URL: undecided, DATABASE_MIGRATION_URL: undecided }
     expect(faultyVariables(both)).toEqual(['DATABASE_URL', 'DATABASE_MIGRATION_URL'])
     expect(faults(both)[0]).toMatch(/must say how .* sslmode=require .* sslmode=disable .* of your own/)
-    const decided = [
-      'db.internal/d?sslmode=disable',
-      'db.internal/d?ssl=true',
-      'db.internal/d?a=b&sslmode=require',
-    ]
+    const decided = ['db.internal/d?sslmode=disable', 'db.internal/d?a=b&sslmode=require']
     const local = [
       'localhost/d',
       '127.0.0.1:5432/d',
       '[::1]/d',
       '%2Frun%2Fpostgresql/d',
       'db/d?host=/run/postgresql',
+      'localhost/d?host=',
     ]
     for (const host of [...decided, ...local])
       expect(loadConfig({ ...production, DATABASE_URL: url(host) }).config.database.kind).toBe('postgres')
     for (const host of [
+      // As `sslmode=$UNSET` in a shell; and what `pg` would take of several.
+      ...['sslmode=', 'sslmode', 'sslmode=off', 'ssl=true', 'ssl=0', ''].map(
+        (query) => `db.internal/d?${query}`,
+      ),
+      'db.internal/d?sslmode=require&sslmode=',
+      'localhost/d?host=localhost&host=db.internal',
+      'db.internal/d?host=/run/postgresql&host=',
       'db.internal/sslmode=require',
       'localhost.example.com/d',
       'localhost/d?host=db.internal',
     ])
       expect(faultyVariables({ ...production, DATABASE_URL: url(host) })).toEqual(['DATABASE_URL'])
+    expect(faultyVariables({ DATABASE_URL: url('%zz/d') })).toEqual(['DATABASE_URL'])
+    const overHttp = { ...production, DATABASE_URL: undecided, DATABASE_DRIVER: 'neon-http' }
+    expect(loadConfig(overHttp).config.database).toMatchObject({ driver: 'neon-http' })
     expect(loadConfig({ DATABASE_URL: undecided }).config.database.kind).toBe('postgres')
   })
 

@@ -23,6 +23,18 @@ test('connections open as the load asks for them, up to the limit', async () => 
   expect(gated.proxy.accepted()).toBe(3)
 })
 
+test('the writes of one owner on the only connection open another, for the reads of others', async () => {
+  await using gated = await openGated({ connections: 8 })
+  const { database } = gated
+  await gated.shut()
+  const writes = [1, 2, 3, 4].map((n) => database.asOwner('ann', writeAtGate, { word: `${n}` }))
+  await until(() => gated.proxy.accepted() === 2)
+  await until(async () => (await gated.backends()).length === 2)
+  expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  await gated.open()
+  await Promise.all(writes)
+})
+
 test('what only its own owner holds back opens no connection', async () => {
   await using gated = await openGated({ connections: 8, inFlightOfOne: 3 })
   const { database } = gated

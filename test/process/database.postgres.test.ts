@@ -67,7 +67,7 @@ test('production: an unmigrated database names the command; migrate does it once
   expect(running.stderr()).toBe('')
 })
 
-test('doctor tells a migration URL of the same database from another, and from none', async () => {
+test('doctor and migrate tell a migration URL of the same database from another, and from none', async () => {
   const look = async (migrationUrl: string) => {
     const urls = { DATABASE_URL: migrated.url, DATABASE_MIGRATION_URL: migrationUrl }
     const { code, stdout } = await outcome('doctor', { ...production, ...urls })
@@ -79,6 +79,11 @@ test('doctor tells a migration URL of the same database from another, and from n
     1,
     expect.stringMatching(/^DATABASE_MIGRATION_URL names another database/),
   ])
+  const urls = { DATABASE_URL: migrated.url, DATABASE_MIGRATION_URL: server }
+  expect(await outcome('migrate', { ...production, ...urls })).toMatchObject({
+    code: 78,
+    stderr: expect.stringMatching(/^DATABASE_MIGRATION_URL names another database[^\n]+\n$/),
+  })
   expect(await look('postgresql://a:b@127.0.0.1:1/c')).toEqual([
     1,
     expect.stringMatching(/^DATABASE_MIGRATION_URL cannot be used: nothing listens/),
@@ -120,7 +125,7 @@ describe('a Postgres that refuses: one sentence, not 0, no stack, no secret', ()
       'TLS asked of a server without',
       () => `${migrated.url}?sslmode=require`,
       69,
-      /the server speaks no TLS: drop sslmode/,
+      /the server speaks no TLS: where the network is your own, say sslmode=disable/,
     ],
   ]
   test.for(cases)('%s', async ([, url, code, sentence]) => {

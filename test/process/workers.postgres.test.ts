@@ -49,7 +49,8 @@ const stateOf = async (pid: number) => (await readFile(`/proc/${pid}/stat`, 'utf
 
 const eventsOf = (running: Running) => running.lines().map(({ event }) => event)
 
-const ask = (url: string) => fetch(`${url}/livez`, { headers: { connection: 'close' } })
+const ask = (url: string) =>
+  fetch(`${url}/livez`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(20_000) })
 
 describe('docket start --workers 2', () => {
   let group: Running
@@ -135,13 +136,32 @@ test('a worker that stops waits for what its primary may have handed to it alrea
   const [, url = ''] = await group.says(/"event":"start","origin":"([^"]+)"/)
   const [leaving = 0] = await childrenOf(group)
   group.kill('SIGSTOP')
-  const answers = Array.from({ length: 8 }, () => ask(url))
+  const answers = Array.from({ length: 64 }, () => ask(url))
   process.kill(leaving, 'SIGTERM')
-  // Where it does not wait it is gone by then, and takes with it what it was handed.
-  await vi.waitUntil(async () => (await stateOf(leaving)) === 'Z', { timeout: 500 }).catch(() => undefined)
+  // Where it does not wait it is gone by then, and takes with it what it is handed.
+  const gone = vi.waitUntil(async () => (await stateOf(leaving)) === 'Z', { timeout: 500 })
+  await expect(gone).rejects.toThrow('Timed out')
   group.kill('SIGCONT')
-  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(200))
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(64).fill(200))
   await group.says(/"event":"worker_back"/)
+  group.kill('SIGTERM')
+  expect(await group.ended).toEqual({ code: 0, signal: null })
+})
+
+test('a worker that is killed while it waits for its primary takes nobody with it', async () => {
+  const group = await start('2')
+  const [, url = ''] = await group.says(/"event":"start","origin":"([^"]+)"/)
+  const [leaving = 0] = await childrenOf(group)
+  group.kill('SIGSTOP')
+  process.kill(leaving, 'SIGTERM')
+  // Long enough to have asked.
+  await vi.waitUntil(async () => (await stateOf(leaving)) === 'Z', { timeout: 500 }).catch(() => undefined)
+  process.kill(leaving, 'SIGKILL')
+  await vi.waitUntil(async () => (await stateOf(leaving)) === 'Z')
+  group.kill('SIGCONT')
+  await group.says(/"event":"worker_lost","signal":"SIGKILL"/)
+  await group.says(/"event":"worker_back"/)
+  expect((await ask(url)).status).toBe(200)
   group.kill('SIGTERM')
   expect(await group.ended).toEqual({ code: 0, signal: null })
 })

@@ -153,6 +153,13 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: onPostgres('test/database/lost-connection'),
   },
   {
+    name: 'a worker lives until nothing is on its way to it',
+    file: 'src/main.ts',
+    find: '  await primary?.parted()\n',
+    replace: '',
+    caughtBy: onPostgres('test/process/workers'),
+  },
+  {
     name: 'a write whose answer was lost is not repeated',
     file: 'src/database/failures.ts',
     find: "(again === 'reads' && kind === 'read')",
