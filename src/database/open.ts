@@ -96,12 +96,17 @@ export async function openPostgresDatabase(
 export async function migratePostgres(urls: PostgresUrls): Promise<string[]> {
   const { url, migrationUrl, driver } = urls
   const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
-  if (migrationUrl !== url) await refuseOtherDatabase(urls)
+  if (migrationUrl !== url) await refuseOtherDatabase(urls).catch(unlessOutOfReach)
   const work = async (session: Session) => {
     await checkVersion(session)
     return migrate(session, loginRoleOf(url))
   }
   return withSession(migrationUrl, variable, work, driver)
+}
+
+/** One that cannot log in yet, or not from here, is no reason not to migrate by the other URL. */
+function unlessOutOfReach(error: unknown): void {
+  if (!(error instanceof StartError) || error.exitCode !== 69) throw error
 }
 
 /** Makes sure that both URLs lead to the same database, by whatever login and pooler. @throws StartError */
