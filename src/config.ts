@@ -117,7 +117,7 @@ function readDatabase(settings: Settings, production: boolean) {
   const ownUrl = settings.read(variables.migrationUrl)
   const migrationUrl = ownUrl ?? databaseUrl
   const driver = settings.read(variables.driver)
-  // Those of Neon always encrypt.
+  // Neon's own drivers always encrypt.
   if (production && !driver.startsWith('neon-')) {
     refuseUndecided(settings, variables.databaseUrl, databaseUrl)
     refuseUndecided(settings, variables.migrationUrl, ownUrl)

@@ -14,8 +14,8 @@ import { StartError } from '../errors.ts'
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
 /**
- * Looks at settings, database or data folder, role, migrations, the other URL, keys and what hand-over needs, changes nothing, and says what to do about
- * what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
+ * Looks at settings, database or data folder, role, migrations, the URL to migrate by, keys and what hand-over needs,
+ * changes nothing, and says what to do about what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
  */
 export async function runDoctor(): Promise<number> {
   const findings: Finding[] = []

@@ -29,8 +29,7 @@ const stuckMs = 30_000
 
 /**
  * Two connections that open when first used: each count is one short statement. One that finds its connection dropped
- * goes over another. `Pool` is that of the driver by which
- * the database is reached.
+ * goes over another. `Pool` is that of the driver by which the database is reached.
  */
 export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): RateWindows {
   const pool = new Pool({
