@@ -1,5 +1,6 @@
 import { type Carrier, tcpCarrier } from './carrier.ts'
 import type { PostgresOptions } from './client.ts'
+import { unreachable } from './connecting.ts'
 import { type Batches, Connection, type OpenLane } from './connection.ts'
 import { clientConfig, keepsNames } from './connection-url.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
@@ -8,7 +9,6 @@ import { loadNeonDriver } from './neon-driver.ts'
 import { HttpLane } from './neon-http.ts'
 import { prepareAll } from './owner-batch.ts'
 import { unnamedOwnerBatches } from './unnamed-batch.ts'
-import { unreachable } from './unreachable.ts'
 
 /**
  * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when

@@ -1,11 +1,10 @@
 import type { PGliteInterface } from '@electric-sql/pglite'
 import pg from 'pg'
 import { attempt, clock } from './attempts.ts'
-import { connectsSoon } from './connecting.ts'
+import { connectsSoon, unreachable } from './connecting.ts'
 import { clientConfig } from './connection-url.ts'
 import type { Driver } from './driver.ts'
 import { connectedOverWebSocket, loadNeonDriver } from './neon-driver.ts'
-import { unreachable } from './unreachable.ts'
 
 type Column = string | number | boolean | null
 type Result = { rows: Record<string, Column>[] }

@@ -7,6 +7,7 @@ import {
   failedConnects,
   failedConnectsWithoutCode,
   pauseAfter,
+  unreachable,
 } from '../../src/database/connecting.ts'
 import {
   asAppError,
@@ -87,10 +88,58 @@ describe('a failed attempt to connect', () => {
     ['a wrong password', said('28P01'), 'rarely'],
     ['no such database', said('3D000'), 'rarely'],
     ['what nobody foresaw', new Error('x'), 'later'],
+    ['nothing listens, told over HTTP', new Error('fetch failed', { cause: nodes('ECONNREFUSED') }), 'soon'],
+    [
+      'no password',
+      new Error('SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string'),
+      'rarely',
+    ],
+    [
+      'a wrong password, told over HTTP',
+      new Error("password authentication failed for user 'ann'"),
+      'rarely',
+    ],
   ] as const)('%s', (_what, error, next) => {
     expect(failedConnectOf(error).next).toBe(next)
     expect(connectsSoon(error)).toBe(next === 'soon')
     expect(pauseAfter(error)).toBe(next === 'rarely' ? 30_000 : 400)
+  })
+})
+
+describe('whoever starts a process is told in one sentence', () => {
+  test.each([
+    [
+      'what the network says',
+      nodes('EHOSTUNREACH'),
+      'there is no way to its host: check the host and the network',
+    ],
+    [
+      'a server without TLS',
+      new Error('The server does not support SSL connections'),
+      /speaks no TLS: .*sslmode=/,
+    ],
+    [
+      'a certificate',
+      nodes('DEPTH_ZERO_SELF_SIGNED_CERT'),
+      /certificate is not trusted: .*NODE_EXTRA_CA_CERTS/,
+    ],
+    [
+      'no password',
+      new Error('SASL: client password must be a string'),
+      /password is wrong or missing: copy/,
+    ],
+    ['nothing that answers', new ConnectionLost('Connection timeout'), /answers as a Postgres does: check/],
+    [
+      'what nobody foresaw, by its code and without a part of the URL',
+      Object.assign(new Error('at ann:word@db.internal'), { code: 'XX999' }),
+      'the connection failed (XX999): check the host, the port, the user and the parameters of the URL',
+    ],
+  ])('%s', (_what, error, sentence) => {
+    const told = unreachable(error, 'DATABASE_URL')
+    expect(told.exitCode).toBe(69)
+    const why = /^DATABASE_URL cannot be used: ([^\n]+)\.$/.exec(told.message)?.[1]
+    if (typeof sentence === 'string') expect(why).toBe(sentence)
+    else expect(why).toMatch(sentence)
   })
 })
 
@@ -119,10 +168,12 @@ describe('docs/FAULTS.md', () => {
 
   test('has the table of failed attempts to connect as the code has it', () => {
     const rows = [...sorted(failedConnects), ...Object.entries(failedConnectsWithoutCode)].map(
-      ([key, { means, next }]) =>
-        `| ${Object.hasOwn(failedConnects, key) ? `\`${key}\`` : key} | ${means} | ${next} |`,
+      ([key, { means, next, remedy }]) =>
+        `| ${Object.hasOwn(failedConnects, key) ? `\`${key}\`` : key} | ${means} | ${next} | ${remedy} |`,
     )
-    expect(rowsOf('A connection fails').slice(1).join('\n')).toBe(['| --- | --- | --- |', ...rows].join('\n'))
+    expect(rowsOf('A connection fails').slice(1).join('\n')).toBe(
+      ['| --- | --- | --- | --- |', ...rows].join('\n'),
+    )
   })
 
   test('has a row for each fault that is injected, with the answers it may give', () => {

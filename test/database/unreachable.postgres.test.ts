@@ -49,7 +49,7 @@ test.each<[what: string, refusal: Refusal, tries: number, sentence: RegExp]>([
     3,
     /Neon could not wake it/,
   ],
-  ['starting', starting, 3, /starting up: try again/],
+  ['starting', starting, 3, /starting up or shutting down: try again/],
   [
     'no connection left',
     { code: '53300', message: 'sorry, too many clients already' },

@@ -108,7 +108,7 @@ describe('a DATABASE_URL where there is no Postgres: one sentence, 69, no second
     [
       'it speaks HTTP',
       async () => at(await listener((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))),
-      /the connection was cut: check that a Postgres listens there/,
+      /the connection was cut without a word: check that a Postgres listens there/,
     ],
     [
       'it speaks SSH, and waits',

@@ -274,8 +274,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'a spent quota is not asked about again and again',
     file: 'src/database/connecting.ts',
-    find: "row('the quota of the Neon project is used up', 'rarely')",
-    replace: "row('the quota of the Neon project is used up', 'soon')",
+    find: "'the quota of its Neon project is used up',\n    'rarely',",
+    replace: "'the quota of its Neon project is used up',\n    'soon',",
     caughtBy: onPostgres('test/database/unreachable'),
   },
   {
