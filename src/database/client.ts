@@ -97,7 +97,8 @@ export function databaseOn(engine: Engine, { requestMs }: RequestLimits = reques
       deadline.close()
     },
     async asOwner(owner, statement, input, gone) {
-      const call = { owner, statement, values: statement.values(owner, input), gone }
+      const values = statement.values(owner, input)
+      const call = { owner, statement, values, weight: statement.weight(input), gone }
       const again = (error: unknown) => mayRepeat(error, statement.kind) && !gone?.()
       const answered = attempt(() => engine.run(call), again, { most, withinMs: requestMs, ...clock })
       try {

@@ -4,6 +4,7 @@ import { attempt, clock } from './attempts.ts'
 import { connectsSoon, pauseAfter } from './connecting.ts'
 import type { Lane, OpenLane } from './connection.ts'
 import { callerGone, databaseUnavailable, endsEveryConnection } from './failures.ts'
+import { InFlight } from './in-flight.ts'
 import type { OwnerCall } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 import { Turns } from './turns.ts'
@@ -13,8 +14,8 @@ export type LaneLimits = {
   readonly connections: number
   /** Most batches in flight on one connection. */
   readonly inFlight: number
-  /** How many in flight on a connection send the next brief statement to another. */
-  readonly briefInFlight: number
+  /** How much one connection is given while another has room, in reads of one row; see `Statement.weight`. */
+  readonly load: number
   /** Most batches of one owner in flight, so that nobody's slow ones are in front of everybody. */
   readonly inFlightOfOne: number
   /** Most batches waiting for a connection, in all, and of one owner. */
@@ -33,7 +34,7 @@ export type LaneLimits = {
 export const laneLimits: LaneLimits = {
   connections: 16,
   inFlight: 32,
-  briefInFlight: 16,
+  load: 16,
   inFlightOfOne: 4,
   waiting: 10_000,
   waitingOfOne: 250,
@@ -50,12 +51,6 @@ type Waiting = {
   readonly resolve: (row: Row) => void
   readonly reject: (error: unknown) => void
 }
-
-/**
- * What an owner has in flight, and where the writes among it are. Writes lock the owner's count of tasks: sent over two
- * connections, the second would wait there for the first one's commit, and hold up whoever stands behind it.
- */
-type Share = { inFlight: number; writes: number; writesOn: Lane | undefined }
 
 const sweepMs = 500
 
@@ -74,9 +69,7 @@ export class Lanes {
   /** Take no more work, and have some in flight. */
   readonly #leaving = new Set<Lane>()
   readonly #waiting: Turns<Waiting>
-  readonly #shares = new Map<string, Share>()
-  /** How many in flight are not brief, where there are any. */
-  readonly #long = new Map<Lane, number>()
+  readonly #inFlight: InFlight
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   /** Until when there is no other attempt to connect; by `performance.now()`. */
@@ -88,6 +81,7 @@ export class Lanes {
     this.#openLane = options.open
     this.#limits = options.limits
     this.#log = options.log
+    this.#inFlight = new InFlight(options.limits.load)
     this.#waiting = new Turns(
       options.limits.waiting,
       options.limits.waitingOfOne,
@@ -144,51 +138,59 @@ export class Lanes {
   }
 
   #mayTake(owner: string): boolean {
-    return (this.#shares.get(owner)?.inFlight ?? 0) < this.#limits.inFlightOfOne
+    return this.#inFlight.of(owner).inFlight < this.#limits.inFlightOfOne
   }
 
   /**
-   * Brief statements fill the first connections on which there is nothing else, many together, so that they share system calls. All others go to the
-   * least busy from the other end: a commit or a long list holds up what stands behind it. An owner's writes follow each
-   * other where there is one in flight already.
+   * What is known to be over soon shares connections, as many as have room, so that it shares system calls and
+   * processes of Postgres: gets from the front, lists from the other end. What is heavy may hold up whoever stands behind
+   * it, by a commit, a lock or its length, and goes to the least busy; an owner's follow each other: over several
+   * connections their writes would wait there for each other, since each locks the count of the owner's tasks, and
+   * their long lists would take as many processes of Postgres.
    */
-  #connectionFor({ owner, call: { statement } }: Waiting): Lane | undefined {
-    if (statement.brief) return this.#firstWithRoom() ?? this.#leastBusy()
-    const writing = statement.kind === 'write' ? this.#shares.get(owner)?.writesOn : undefined
-    const holdsMore = writing !== undefined && writing.inFlight < this.#limits.inFlight
-    return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()
+  #connectionFor({ owner, call }: Waiting): Lane | undefined {
+    if (!this.#inFlight.isHeavy(call)) return this.#withRoomFor(call) ?? this.#leastBusy()
+    const { heavyOn } = this.#inFlight.of(owner)
+    return heavyOn !== undefined && this.#takesMore(heavyOn) && this.#open.has(heavyOn)
+      ? heavyOn
+      : this.#leastBusy()
   }
 
-  #firstWithRoom(): Lane | undefined {
-    const room = Math.min(this.#limits.briefInFlight, this.#limits.inFlight)
-    let first: Lane | undefined
+  #takesMore(connection: Lane): boolean {
+    return connection.inFlight < this.#limits.inFlight
+  }
+
+  #withRoomFor(call: OwnerCall): Lane | undefined {
+    let last: Lane | undefined
     for (const connection of this.#open) {
-      if (connection.inFlight >= room) continue
-      if (!this.#long.has(connection)) return connection
-      first ??= connection
+      if (!this.#takesMore(connection) || !this.#inFlight.hasRoom(connection, call)) continue
+      if (call.weight === 1) return connection
+      last = connection
     }
-    return first
-  }
-
-  /** Whether one more connection would have been better; two there should be, so that brief ones stand behind no commit. */
-  #wantsAnother(connection: Lane, { owner, call: { statement } }: Waiting): boolean {
-    const { inFlight } = connection
-    if (this.#open.size === 1) return inFlight > 0
-    if (this.#shares.get(owner)?.writesOn === connection && statement.kind === 'write') return false
-    if (!statement.brief) return inFlight > 0
-    return inFlight >= this.#limits.briefInFlight || this.#long.has(connection)
+    return last
   }
 
   #leastBusy(): Lane | undefined {
     let least: Lane | undefined
-    for (const connection of this.#open)
-      if (least === undefined || connection.inFlight <= least.inFlight) least = connection
-    return least !== undefined && least.inFlight < this.#limits.inFlight ? least : undefined
+    for (const connection of this.#open) {
+      if (!this.#takesMore(connection)) continue
+      if (least === undefined || this.#inFlight.loadOn(connection) <= this.#inFlight.loadOn(least))
+        least = connection
+    }
+    return least
+  }
+
+  /** Whether one more connection would have been better; two there should be, so that gets stand behind no commit. */
+  #wantsAnother(connection: Lane, { owner, call }: Waiting): boolean {
+    if (connection.inFlight === 0) return false
+    if (this.#open.size === 1) return true
+    if (this.#inFlight.isHeavy(call) && this.#inFlight.of(owner).heavyOn === connection) return false
+    return !this.#inFlight.hasRoom(connection, call)
   }
 
   #send(connection: Lane, job: Waiting): void {
     if (this.#wantsAnother(connection, job)) this.#grow()
-    const done = this.#noteInFlight(connection, job)
+    const done = this.#inFlight.add(connection, job.call)
     connection.send({
       call: job.call,
       settle: (error, row) => {
@@ -199,26 +201,6 @@ export class Lanes {
         this.#serveWaiting()
       },
     })
-  }
-
-  /** Counts a batch in; what it returns counts it out. */
-  #noteInFlight(connection: Lane, { owner, call }: Waiting): () => void {
-    const { kind, brief } = call.statement
-    if (!brief) this.#long.set(connection, (this.#long.get(connection) ?? 0) + 1)
-    const share = this.#shares.get(owner) ?? { inFlight: 0, writes: 0, writesOn: undefined }
-    this.#shares.set(owner, share)
-    share.inFlight++
-    if (kind === 'write') {
-      share.writes++
-      share.writesOn = connection
-    }
-    return () => {
-      const long = (this.#long.get(connection) ?? 0) - 1
-      if (!brief && long > 0) this.#long.set(connection, long)
-      else if (!brief) this.#long.delete(connection)
-      if (kind === 'write' && --share.writes === 0) share.writesOn = undefined
-      if (--share.inFlight === 0) this.#shares.delete(owner)
-    }
   }
 
   #serveWaiting(): void {

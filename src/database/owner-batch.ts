@@ -33,6 +33,8 @@ export type OwnerCall = {
   readonly owner: string
   readonly statement: AnyStatement
   readonly values: readonly Value[]
+  /** `Statement.weight` of this input. */
+  readonly weight: number
   /** True once nobody waits for the answer: what was not sent by then need not be. */
   readonly gone?: (() => boolean) | undefined
 }
@@ -86,7 +88,7 @@ export class Batch extends PgQuery {
   }
 
   override submit(wire: Wire): null {
-    writeAtEndOfTurn(wire.stream, this.#bytes)
+    writeSoon(wire.stream, this.#bytes)
     return null
   }
 
@@ -111,16 +113,27 @@ export class Batch extends PgQuery {
   }
 }
 
+/** So many leave at once: Postgres begins with them while the rest of a long turn still comes in. */
+const mostCollected = 4
+
 const collected = new WeakMap<Wire['stream'], Buffer[]>()
 
-/** Batches that came in the same turn of the event loop leave in one write, and one piece. */
-function writeAtEndOfTurn(stream: Wire['stream'], bytes: Buffer): void {
-  const others = collected.get(stream)
-  if (others !== undefined) return void others.push(bytes)
-  const together = [bytes]
-  collected.set(stream, together)
-  setImmediate(() => {
-    collected.delete(stream)
-    stream.write(together.length === 1 ? bytes : Buffer.concat(together))
-  })
+/** Batches that came in the same turn of the event loop leave in few writes, each in one piece. */
+function writeSoon(stream: Wire['stream'], bytes: Buffer): void {
+  const waiting = collected.get(stream)
+  if (waiting === undefined) {
+    collected.set(stream, [bytes])
+    setImmediate(() => {
+      write(stream, collected.get(stream) ?? [])
+      collected.delete(stream)
+    })
+  } else if (waiting.push(bytes) === mostCollected) {
+    collected.set(stream, [])
+    write(stream, waiting)
+  }
+}
+
+function write(stream: Wire['stream'], batches: readonly Buffer[]): void {
+  const [first] = batches
+  if (first !== undefined) stream.write(batches.length === 1 ? first : Buffer.concat(batches))
 }

@@ -15,15 +15,18 @@ export type Statement<Input, Result> = {
   readonly name: string
   /** A `read` may be repeated on another connection when its answer was lost; a `write` may not. */
   readonly kind: 'read' | 'write'
-  /** Reads one row by its key: it holds nobody up, and need not stand behind what does. */
-  readonly brief: boolean
+  /**
+   * How long it keeps a connection busy, in reads of one row by its key, as a whole number: others may stand behind it
+   * for so long. `Infinity` where that cannot be known, because it waits for the disk or for locks.
+   */
+  readonly weight: (input: Input) => number
   readonly text: string
   readonly values: (owner: string, input: Input) => Value[]
   readonly result: (row: Row) => Result
 }
 
 /** Any statement, for lists of them; it can be prepared but not run. */
-export type AnyStatement = Pick<Statement<never, unknown>, 'name' | 'kind' | 'brief' | 'text'>
+export type AnyStatement = Pick<Statement<never, unknown>, 'name' | 'kind' | 'text'>
 
 const ownerParameter = 'owner_id'
 
@@ -43,11 +46,11 @@ type Buildable = { toSQL(): { sql: string; params: unknown[] } }
 export function defineStatement<Input extends Record<string, Value>, Result>(definition: {
   name: string
   kind: 'read' | 'write'
-  brief?: boolean
+  weight?: (input: Input) => number
   query: Buildable
   result: (row: Row) => Result
 }): Statement<Input, Result> {
-  const { name, kind, brief = false, result } = definition
+  const { name, kind, weight = () => Infinity, result } = definition
   const { sql: numbered, params } = definition.query.toSQL()
   const names = params.map(nameOf)
   const parameters = [...new Set(names)]
@@ -64,7 +67,7 @@ export function defineStatement<Input extends Record<string, Value>, Result>(def
       if (value === undefined) throw new Error(`Statement ${name} lacks ${parameter}`)
       return value
     })
-  return Object.freeze({ name, kind, brief, text, values, result })
+  return Object.freeze({ name, kind, weight, text, values, result })
 }
 
 /** Runs a statement that is written as SQL text where Drizzle's builder has no word for it. */

@@ -29,11 +29,11 @@ export const readAtGate = defineStatement<Word, string | null>({
   result: text,
 })
 
-/** The same, and declared as one that holds nobody up. */
-export const briefAtGate = defineStatement<Word, string | null>({
-  name: 'brief_at_gate',
+/** The same, and it says how long it takes, as the weight given. */
+export const weighedAtGate = defineStatement<Word & { weight: number }, string | null>({
+  name: 'weighed_at_gate',
   kind: 'read',
-  brief: true,
+  weight: ({ weight }) => weight,
   query: raw(
     sql`select ${word}::text from (select pg_advisory_xact_lock_shared(42)) gate where ${owner}::text is not null`,
   ),
@@ -66,7 +66,7 @@ export const everyColumn = defineStatement<Record<never, never>, number>({
   result: (row) => row?.length ?? 0,
 })
 
-const statements = [echo, readAtGate, briefAtGate, writeAtGate, nap, everyColumn]
+const statements = [echo, readAtGate, weighedAtGate, writeAtGate, nap, everyColumn]
 
 /** A database behind a proxy, and a gate that statements wait at inside Postgres while it is shut. */
 export type Gated = AsyncDisposable & {

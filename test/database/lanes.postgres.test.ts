@@ -1,5 +1,16 @@
 import { expect, test } from 'vitest'
-import { briefAtGate, echo, openGated, outcome, readAtGate, until, writeAtGate } from './gate.ts'
+import { laneLimits } from '../../src/database/lanes.ts'
+import { listTasks } from '../../src/tasks/statements.ts'
+import {
+  echo,
+  type Gated,
+  openGated,
+  outcome,
+  readAtGate,
+  until,
+  weighedAtGate,
+  writeAtGate,
+} from './gate.ts'
 
 test('connections open as the load asks for them, up to the limit', async () => {
   await using gated = await openGated({ connections: 3 })
@@ -8,7 +19,7 @@ test('connections open as the load asks for them, up to the limit', async () => 
   expect(await gated.backends()).toHaveLength(1)
   await gated.shut()
   const answers: Promise<unknown>[] = []
-  const one = () => answers.push(database.asOwner('ann', readAtGate, { word: 'x' }))
+  const one = () => answers.push(database.asOwner(`ann ${answers.length}`, readAtGate, { word: 'x' }))
   let looks = 0
   await until(async () => {
     // Fewer than one connection could take: it is not the lack of room that opens another. One that is asked for
@@ -31,6 +42,10 @@ test('the writes of one owner on the only connection open another, for the reads
   await until(() => gated.proxy.accepted() === 2)
   await until(async () => (await gated.backends()).length === 2)
   expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  // Those that follow want no third one: they would not be sent over it.
+  for (const n of [5, 6, 7]) writes.push(database.asOwner('ann', writeAtGate, { word: `${n}` }))
+  for (let look = 0; look < 10; look++) await gated.backends()
+  expect(gated.proxy.accepted()).toBe(2)
   await gated.open()
   await Promise.all(writes)
 })
@@ -55,14 +70,14 @@ test('the least busy connection takes the next batch, so a slow one holds up nob
   const { database } = gated
   await gated.shut()
   const slow = database.asOwner('ann', readAtGate, { word: 'slow' })
-  const behind = database.asOwner('ann', readAtGate, { word: 'behind' })
+  const behind = database.asOwner('bea', readAtGate, { word: 'behind' })
   // Until the second connection serves, whoever asks stands behind the slow one too.
   const early: Promise<unknown>[] = []
   let served = false
   let looks = 0
   await until(() => {
     if (looks++ % 5 === 0 && early.length < 28)
-      early.push(database.asOwner('ann', echo, { word: 'early' }).then(() => (served = true)))
+      early.push(database.asOwner(`cyn ${looks}`, echo, { word: 'early' }).then(() => (served = true)))
     return served
   })
   for (let i = 0; i < 20; i++) expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
@@ -72,56 +87,92 @@ test('the least busy connection takes the next batch, so a slow one holds up nob
   await Promise.all(early)
 })
 
-test('the writes of one owner follow each other on one connection and hold up nobody on the others', async () => {
-  await using gated = await openGated({ connections: 3 })
-  const { database } = gated
+/** Opens all connections there may be. */
+async function fill({ database, ...gated }: Gated, connections: number): Promise<void> {
   await gated.shut()
   const opening: Promise<unknown>[] = []
   await until(async () => {
-    if (opening.length < 20) opening.push(database.asOwner('eve', readAtGate, { word: 'x' }))
-    return (await gated.backends('waiting')).length === 3
+    if (opening.length < 20)
+      opening.push(database.asOwner(`eve ${opening.length}`, readAtGate, { word: 'x' }))
+    return (await gated.backends('waiting')).length === connections
   })
   await gated.open()
   await Promise.all(opening)
+}
 
-  await gated.shut()
-  const writes = [1, 2, 3, 4, 5, 6].map((n) => database.asOwner('ann', writeAtGate, { word: `${n}` }))
-  await until(async () => (await gated.backends('waiting')).length > 0)
-  for (let i = 0; i < 20; i++) expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
-  expect(await gated.backends('waiting')).toHaveLength(1)
-  await gated.open()
-  expect(await Promise.all(writes)).toEqual(['1', '2', '3', '4', '5', '6'])
-})
+test.each([
+  ['writes', [writeAtGate, writeAtGate, writeAtGate]],
+  ['reads that take long', [readAtGate, readAtGate, readAtGate]],
+  ['reads and writes', [readAtGate, writeAtGate, readAtGate]],
+])(
+  'the %s of one owner follow each other on one connection and hold up nobody on the others',
+  async (_what, statements) => {
+    await using gated = await openGated({ connections: 3 })
+    const { database } = gated
+    await fill(gated, 3)
 
-test('brief statements fill one connection after the other, and none of them stands behind a write', async () => {
-  await using gated = await openGated({ connections: 3, briefInFlight: 4 })
+    await gated.shut()
+    const long = statements.map((statement, n) => database.asOwner('ann', statement, { word: `${n}` }))
+    await until(async () => (await gated.backends('waiting')).length > 0)
+    for (let i = 0; i < 20; i++) expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+    expect(await gated.backends('waiting')).toHaveLength(1)
+    await gated.open()
+    expect(await Promise.all(long)).toEqual(['0', '1', '2'])
+  },
+)
+
+test('gets fill one connection after the other, and none of them stands behind a write', async () => {
+  await using gated = await openGated({ connections: 3, load: 4 })
   const { database } = gated
   const waiting = async () => (await gated.backends('waiting')).length
-  await gated.shut()
-  const opening: Promise<unknown>[] = []
-  await until(async () => {
-    if (opening.length < 20) opening.push(database.asOwner('eve', readAtGate, { word: 'x' }))
-    return (await waiting()) === 3
-  })
-  await gated.open()
-  await Promise.all(opening)
+  await fill(gated, 3)
 
   await gated.shut()
   const answers: Promise<unknown>[] = [database.asOwner('ann', writeAtGate, { word: 'ann' })]
   await until(async () => (await waiting()) === 1)
-  const brief = (many: number) => {
-    for (let n = 0; n < many; n++) answers.push(database.asOwner(`bob ${n}`, briefAtGate, { word: 'bob' }))
+  const get = (many: number) => {
+    for (let n = 0; n < many; n++)
+      answers.push(database.asOwner(`bob ${n}`, weighedAtGate, { word: 'bob', weight: 1 }))
   }
-  brief(4)
+  get(4)
   await until(async () => (await waiting()) === 2)
-  brief(3)
+  get(3)
   await until(async () => (await waiting()) === 3)
-  expect(gated.sent(briefAtGate)).toBe(7)
+  expect(gated.sent(weighedAtGate)).toBe(7)
   // Another write goes to neither, though there is as much room.
   answers.push(database.asOwner('eve', writeAtGate, { word: 'eve' }))
   await until(() => gated.sent(writeAtGate) === 2)
   await gated.open()
   expect(await Promise.all(answers)).toEqual(['ann', ...Array(7).fill('bob'), 'eve'])
+})
+
+test('what weighs more fills connections from the other end, as far as there is room for it', async () => {
+  await using gated = await openGated({ connections: 3, load: 6 })
+  const { database } = gated
+  const waiting = async () => (await gated.backends('waiting')).length
+  await fill(gated, 3)
+
+  await gated.shut()
+  const answers: Promise<unknown>[] = []
+  const ask = (weight: number, word = `${weight}`) =>
+    answers.push(database.asOwner(`bob ${answers.length}`, weighedAtGate, { word, weight }))
+  ask(2)
+  ask(2)
+  await until(() => gated.sent(weighedAtGate) === 2)
+  // There is room for two more gets on it, yet they go elsewhere.
+  ask(1)
+  await until(async () => (await waiting()) === 2)
+  ask(3)
+  await until(async () => (await waiting()) === 3)
+  expect(gated.sent(weighedAtGate)).toBe(4)
+  await gated.open()
+  expect(await Promise.all(answers)).toEqual(['2', '2', '1', '3'])
+})
+
+test('short lists share a connection, long ones and far pages have one for themselves', () => {
+  const shares = (limit: number, skip = 0) => Math.floor(laneLimits.load / listTasks.weight({ limit, skip }))
+  expect([1, 20, 50, 100, 200, 500].map((limit) => shares(limit))).toEqual([8, 8, 5, 3, 2, 0])
+  expect([0, 100, 1_000, 9_900].map((skip) => shares(20, skip))).toEqual([8, 8, 3, 0])
 })
 
 test('one owner never has more than a share in flight, and what waits for it holds up nobody else', async () => {

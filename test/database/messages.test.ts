@@ -70,14 +70,14 @@ describe('the bytes on the wire', () => {
           ...bindAndExecute({ name: statement?.name ?? '', values }),
           serialize.sync(),
         ])
-        expect(statement && ownerBatch({ owner, statement, values }).equals(expected)).toBe(true)
+        expect(statement && ownerBatch({ owner, statement, values, weight: 1 }).equals(expected)).toBe(true)
       }),
     )
   })
 
   test('are never made for nobody', () => {
     for (const statement of taskStatements)
-      expect(() => ownerBatch({ owner: '', statement, values: [] })).toThrow(/needs an owner/)
+      expect(() => ownerBatch({ owner: '', statement, values: [], weight: 1 })).toThrow(/needs an owner/)
   })
 
   test('of the preparation name every statement once', () => {
@@ -114,4 +114,24 @@ describe('a batch settles exactly once', () => {
   ])('%s', (_what, events, settled) => {
     expect(settledBy(events)).toEqual(settled)
   })
+})
+
+test('batches of one turn leave in the order they came, a few in each write, those of other connections apart', async () => {
+  const written: string[][] = [[], []]
+  const streams = written.map((writes) => ({
+    write: (bytes: Buffer) => writes.push(bytes.toString()),
+  })) as unknown as NodeJS.WritableStream[]
+  const submit = (text: string, stream = streams[0]) => {
+    if (stream !== undefined) new Batch(Buffer.from(text), () => undefined).submit({ stream })
+  }
+  for (const text of '123456789') submit(text)
+  submit('a', streams[1])
+  expect(written).toEqual([['1234', '5678'], []])
+  await new Promise(setImmediate)
+  expect(written).toEqual([['1234', '5678', '9'], ['a']])
+  for (const text of '1234') submit(text)
+  await new Promise(setImmediate)
+  submit('5')
+  await new Promise(setImmediate)
+  expect(written[0]).toEqual(['1234', '5678', '9', '1234', '5'])
 })

@@ -25,7 +25,9 @@ const send = (bytes: Buffer) =>
   })
 
 const asOwner = async <Input, Result>(who: string, statement: Statement<Input, Result>, input: Input) =>
-  statement.result(await send(ownerBatch({ owner: who, statement, values: statement.values(who, input) })))
+  statement.result(
+    await send(ownerBatch({ owner: who, statement, values: statement.values(who, input), weight: 1 })),
+  )
 
 /** Without entering as anybody: what the login role, a superuser, sees. */
 const asLogin = async <Input, Result>(statement: Statement<Input, Result>, input: Input) =>

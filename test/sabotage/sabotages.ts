@@ -232,7 +232,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'one owner has only a share of what is in flight',
     file: 'src/database/lanes.ts',
-    find: '(this.#shares.get(owner)?.inFlight ?? 0) < this.#limits.inFlightOfOne',
+    find: 'this.#inFlight.of(owner).inFlight < this.#limits.inFlightOfOne',
     replace: 'true',
     caughtBy: onPostgres('test/database/lanes'),
   },
@@ -244,10 +244,10 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: onPostgres('test/database/lanes'),
   },
   {
-    name: "one owner's writes stay on one connection",
-    file: 'src/database/lanes.ts',
-    find: 'return holdsMore && this.#open.has(writing) ? writing : this.#leastBusy()',
-    replace: 'return this.#leastBusy()',
+    name: "one owner's long statements stay on one connection",
+    file: 'src/database/in-flight.ts',
+    find: 'share.heavyOn = connection',
+    replace: 'share.heavyOn = undefined',
     caughtBy: onPostgres('test/database/lanes'),
   },
   {

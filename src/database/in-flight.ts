@@ -1,0 +1,62 @@
+import type { Lane } from './connection.ts'
+import type { OwnerCall } from './owner-batch.ts'
+
+type Share = { inFlight: number; heavy: number; heavyOn: Lane | undefined }
+
+const none: Readonly<Share> = { inFlight: 0, heavy: 0, heavyOn: undefined }
+
+/**
+ * What is in flight: how much on each connection, in the unit of `Statement.weight`, and what of each owner. A
+ * connection with `full` on it has no room; what is as heavy as that, or heavier, fills one by itself.
+ */
+export class InFlight {
+  readonly #full: number
+  readonly #loads = new Map<Lane, number>()
+  readonly #shares = new Map<string, Share>()
+
+  constructor(full: number) {
+    this.#full = full
+  }
+
+  isHeavy(call: OwnerCall): boolean {
+    return call.weight >= this.#full
+  }
+
+  loadOn(connection: Lane): number {
+    return this.#loads.get(connection) ?? 0
+  }
+
+  hasRoom(connection: Lane, call: OwnerCall): boolean {
+    return this.loadOn(connection) + this.#weightOf(call) <= this.#full
+  }
+
+  /** How many calls, and where those are which are heavy, if there are any. */
+  of(owner: string): Readonly<Share> {
+    return this.#shares.get(owner) ?? none
+  }
+
+  /** Counts a call in; what it returns counts it out. */
+  add(connection: Lane, call: OwnerCall): () => void {
+    const weight = this.#weightOf(call)
+    const heavy = this.isHeavy(call)
+    this.#loads.set(connection, this.loadOn(connection) + weight)
+    const share = this.#shares.get(call.owner) ?? { ...none }
+    this.#shares.set(call.owner, share)
+    share.inFlight++
+    if (heavy) {
+      share.heavy++
+      share.heavyOn = connection
+    }
+    return () => {
+      const load = this.loadOn(connection) - weight
+      if (load > 0) this.#loads.set(connection, load)
+      else this.#loads.delete(connection)
+      if (heavy && --share.heavy === 0) share.heavyOn = undefined
+      if (--share.inFlight === 0) this.#shares.delete(call.owner)
+    }
+  }
+
+  #weightOf(call: OwnerCall): number {
+    return Math.min(call.weight, this.#full)
+  }
+}
