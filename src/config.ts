@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type KeySetSource, readKeySources, type SharedSecretSource } from './config/key-sources.ts'
+import { type Misspelt, misspelt } from './config/misspelt.ts'
 import type { Secret } from './config/secret.ts'
 import { ConfigError, type Environment, Settings } from './config/settings.ts'
 import { decidesOnEncryption } from './config/values.ts'
@@ -48,6 +49,8 @@ export type Config = {
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   /** How far ahead a token's `exp` may lie. */
   readonly tokenHorizonSeconds: number
+  /** What is set and sets nothing. */
+  readonly misspelt: readonly Misspelt[]
 }
 
 export type Secrets = {
@@ -76,7 +79,7 @@ export function readEnvironment(folder = '.'): Environment {
 
 /**
  * Settings and, apart from them, secrets; both frozen. Pure: the answer depends on `environment` alone.
- * An empty variable is an unset one, an unknown one is ignored. Throws `ConfigError` with all faults at once.
+ * An empty variable is an unset one, an unknown one is ignored, and told if it looks like one that is known. Throws `ConfigError` with all faults at once.
  */
 export function loadConfig(environment: Environment): { config: Config; secrets: Secrets } {
   const settings = new Settings(environment)
@@ -107,6 +110,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
     corsOrigins: settings.read(variables.corsOrigins) ?? [],
     logLevel: settings.read(variables.logLevel),
     tokenHorizonSeconds: settings.read(variables.tokenHorizon),
+    misspelt: misspelt(environment),
   }
   settings.throwIfFaulty()
   return deepFreeze({ config, secrets: { ...database.secrets, ...keys.secrets } })

@@ -24,6 +24,8 @@ const source = z.string()
 export const events = {
   /** The process listens and is ready. */
   start: z.strictObject({ origin: z.string(), environment: z.string() }),
+  /** A name is set that is no setting, and the setting that it looks like is not. */
+  setting_misspelt: z.strictObject({ given: z.string(), meant: z.string() }),
   stop: z.strictObject({ signal: z.string() }),
   stop_late: z.strictObject({}),
   stopped: z.strictObject({}),
@@ -96,6 +98,7 @@ export function record<Name extends EventName>(
 
 const sentences: Record<EventName, string> = {
   start: 'listening',
+  setting_misspelt: 'a name is set that is no setting, and looks like one',
   stop: 'draining',
   stop_late: 'not everything could be closed in time',
   stopped: 'stopped',

@@ -4,10 +4,40 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Variable, variables } from '../src/config/variables.ts'
 import { loadConfig, readEnvironment } from '../src/config.ts'
-import { faultyVariables } from './config/refusal.ts'
+import { faults, faultyVariables } from './config/refusal.ts'
 
 const databaseUrl = 'postgresql://docket:pa55@db.internal/docket?sslmode=require'
 const production = { NODE_ENV: 'production', DATABASE_URL: databaseUrl, BETTER_AUTH_URL: 'https://app.test' }
+
+describe('a name that is no setting', () => {
+  const likely = (environment: Record<string, string>) =>
+    loadConfig(environment).config.misspelt.map(({ name, meant }) => `${name}: ${meant}`)
+
+  test.each([
+    ['CORS_ORIGIN', 'CORS_ORIGINS'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['database_url', 'DATABASE_URL'],
+    ['RATE_LIMT_ADDRESS', 'RATE_LIMIT_ADDRESS'],
+  ])('and looks like one is told: %s', (name, meant) => {
+    expect(likely({ [name]: 'x' })).toEqual([`${name}: ${meant}`])
+  })
+
+  test.each([
+    ['it looks like none', { PATH: '/bin', HOSTNAME: 'x', POST: 'x', DATABASE_PASSWORD: 'x' }],
+    ['the setting itself is set', { CORS_ORIGIN: 'x', CORS_ORIGINS: 'https://app.test' }],
+    ['it is empty', { CORS_ORIGIN: '' }],
+  ])('is nobody’s business where %s', (_what, environment) => {
+    expect(likely(environment)).toEqual([])
+  })
+
+  test('stands below what stops the start', () => {
+    expect(faults({ ...production, DATABASE_URL: '', DATABASE_URI: databaseUrl })).toEqual([
+      expect.stringMatching(/^DATABASE_URL is missing/),
+      'DATABASE_URI is no setting: DATABASE_URL is.',
+    ])
+  })
+})
 
 describe('defaults', () => {
   test('nothing set is a development server on loopback with everything embedded', () => {
@@ -28,6 +58,7 @@ describe('defaults', () => {
         corsOrigins: [],
         logLevel: 'info',
         tokenHorizonSeconds: 604_800,
+        misspelt: [],
       },
       secrets: {},
     })
@@ -99,6 +130,7 @@ describe('the declarations', () => {
       corsOrigins: ['https://app.example.com', 'http://localhost:3000'],
       logLevel: 'debug',
       tokenHorizonSeconds: 3600,
+      misspelt: [],
     })
   })
 

@@ -6,5 +6,7 @@ import { record } from '../events.ts'
 /** Tells the log, and outside production a person, that everything is up. */
 export function announce(log: Logger, origin: string, config: Config): void {
   record(log, 'info', 'start', { origin, environment: config.environment })
+  for (const { name, meant } of config.misspelt)
+    record(log, 'warn', 'setting_misspelt', { given: name, meant })
   if (!config.production) process.stderr.write(banner(origin, config))
 }

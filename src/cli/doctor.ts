@@ -3,6 +3,7 @@ import { access, constants, readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
+import { toldMisspelt } from '../config/misspelt.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
 import { driverFor } from '../database/driver.ts'
 import { unwritableFolder } from '../database/embedded.ts'
@@ -35,6 +36,8 @@ export async function runDoctor(): Promise<number> {
     return `${loaded.config.environment}, port ${loaded.config.port}`
   })
   if (loaded !== undefined) {
+    for (const one of loaded.config.misspelt)
+      await look('settings', () => Promise.reject(new Error(`${toldMisspelt(one)}.`)))
     await lookAtDatabase(loaded, look)
     await lookAtKeys(loaded.config, look)
     if (loaded.config.reusePort) await look('hand-over', lookAtKernel)

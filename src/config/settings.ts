@@ -1,13 +1,15 @@
 import { StartError } from '../errors.ts'
+import { type Misspelt, misspelt, toldMisspelt } from './misspelt.ts'
 import { type Variable, variables } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Settings under which Docket must not start. `message` lists every fault, one a line, and holds no value. */
+/** Settings under which Docket must not start. `message` lists every fault, one a line, and what looks misspelt; it holds no value. */
 export class ConfigError extends StartError {
-  constructor(faults: readonly string[]) {
+  constructor(faults: readonly string[], likely: readonly Misspelt[] = []) {
     const count = faults.length === 1 ? '1 setting is' : `${faults.length} settings are`
-    super([`Docket cannot start: ${count} wrong or missing.`, ...faults].join('\n  '), 78)
+    const hints = likely.map((one) => `${toldMisspelt(one)}.`)
+    super([`Docket cannot start: ${count} wrong or missing.`, ...faults, ...hints].join('\n  '), 78)
     this.name = 'ConfigError'
   }
 }
@@ -60,7 +62,7 @@ export class Settings {
       const faults = this.#faults.get(variable)
       return faults === undefined ? [] : [faultLine(variable, faults)]
     })
-    if (lines.length > 0) throw new ConfigError(lines)
+    if (lines.length > 0) throw new ConfigError(lines, misspelt(this.#environment))
   }
 }
 

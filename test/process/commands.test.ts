@@ -216,6 +216,9 @@ describe('docket doctor', () => {
       await faults({ ...here, AUTH_JWKS_URL: `${server.url}/docs`, AUTH_ISSUER: 'x', AUTH_AUDIENCE: 'x' }),
     ).toEqual([expect.stringMatching(/^key set: The answer is not JSON/)])
     expect(await faults({ ...here, BETTER_AUTH_URL: server.url })).toEqual([])
+    expect(await faults({ ...here, CORS_ORIGIN: server.url })).toEqual([
+      'settings: CORS_ORIGIN is no setting: CORS_ORIGINS is.',
+    ])
   })
 
   test('with REUSE_PORT it has advice on the kernel, which is no fault', async () => {
@@ -240,10 +243,11 @@ test('on a terminal the log is one readable line for each event', async () => {
   server.kill('SIGTERM')
   await server.ended
   const shown = await docket(['start'], {
-    environment: { PORT: '0', DATA_DIR: dataDir, NO_COLOR: '1' },
+    environment: { PORT: '0', DATA_DIR: dataDir, NO_COLOR: '1', CORS_ORIGIN: 'https://app.test' },
     nodeFlags: onTerminal,
   })
   const [, url] = await shown.says(/Docket is listening at (\S+)/)
+  await shown.says(/WARN: a name is set that is no setting.+\{"given":"CORS_ORIGIN","meant":"CORS_ORIGINS"\}/)
   await fetch(`${url}/livez`)
   await shown.says(/^\[\d\d:\d\d:\d\d\] INFO: GET \/livez 200 in [\d.]+ ms \{"request_id":"[^"]+"\}\n/m)
   shown.kill('SIGTERM')
