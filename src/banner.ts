@@ -2,7 +2,10 @@ import type { Config } from './config.ts'
 
 /** What a person sees when the server is up in development: where it is, and a first request that works when pasted. */
 export function banner(origin: string, config: Config): string {
-  const database = config.database.kind === 'embedded' ? `embedded, in ${config.dataDir}` : 'DATABASE_URL'
+  const database =
+    config.database.kind === 'embedded'
+      ? `embedded, in ${config.dataDir}`
+      : 'DATABASE_URL, brought up to date at each start'
   const keys = config.builtInIssuer
     ? `Better Auth, built in at ${origin}/api/auth`
     : (config.keySet?.url ?? 'shared secret (AUTH_JWT_SECRET)')

@@ -9,7 +9,7 @@ Usage: npx docket <command> [options]
   start     run the server; settings come from the environment or a .env file
               --workers N   so many processes behind one port, at most one for each core; auto: that many
   migrate   bring the database up to date; in production do this before start
-  token     print a JWT of a demo user of the running server (development only)
+  token     print a JWT of a demo user of the running server, not the one of /docs (development only)
               --user NAME   somebody else than "demo": an owner with tasks of their own
   doctor    check settings, database, role, migrations and keys, and say what to do
   openapi   print the OpenAPI document
@@ -78,16 +78,17 @@ async function run(args: string[]): Promise<number> {
   }
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined || rest.length > 0) {
-    const wrong =
-      name === undefined ? 'Which command?' : `There is no command "${[name, ...rest].join(' ')}".`
-    process.stderr.write(`${wrong}\n\n${usage}`)
-    return 2
+    if (name === undefined) return refused('Which command?')
+    return refused(command === undefined ? `There is no command "${name}".` : `${name} takes options only.`)
   }
-  if (values.workers !== undefined && name !== 'start') {
-    process.stderr.write(`--workers is for start.\n\n${usage}`)
-    return 2
-  }
+  if (values.workers !== undefined && name !== 'start') return refused('--workers is for start.')
   return command({ user: values.user, workers: values.workers })
+}
+
+/** The reason last, where it is seen. */
+function refused(reason: string): number {
+  process.stderr.write(`${usage}\n${reason}\n`)
+  return 2
 }
 
 quickenImports()
@@ -108,8 +109,7 @@ function report(error: unknown): number {
   }
   if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
     // What follows is about arguments that begin with a hyphen, of which there are none.
-    process.stderr.write(`${error.message.split('. ')[0]}\n\n${usage}`)
-    return 2
+    return refused(`${error.message.split('. ')[0]}.`)
   }
   throw error
 }

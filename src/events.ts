@@ -24,6 +24,8 @@ const source = z.string()
 export const events = {
   /** The process listens and is ready. */
   start: z.strictObject({ origin: z.string(), environment: z.string() }),
+  /** A database that DATABASE_URL names was brought up to date by a start, as happens outside production. */
+  migrated: z.strictObject({ applied: z.array(z.string()) }),
   /** A name is set that is no setting, and the setting that it looks like is not. */
   setting_misspelt: z.strictObject({ given: z.string(), meant: z.string() }),
   stop: z.strictObject({ signal: z.string() }),
@@ -98,6 +100,7 @@ export function record<Name extends EventName>(
 
 const sentences: Record<EventName, string> = {
   start: 'listening',
+  migrated: 'the database was brought up to date, as outside production every start does',
   setting_misspelt: 'a name is set that is no setting, and looks like one',
   stop: 'draining',
   stop_late: 'not everything could be closed in time',

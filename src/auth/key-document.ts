@@ -4,7 +4,8 @@ const longestDocumentBytes = 256 * 1024
 
 /** Why a key set could not be read, with what to do about it: for the log and `docket doctor`. */
 export const keySetAdvice = {
-  unreachable: 'Nothing answered. Check that the address is right and the sign-in server runs.',
+  unreachable:
+    'The address gave no answer. Check its scheme, host and port, and that the sign-in server runs.',
   timeout: 'The answer took too long. Check the sign-in server and the network between.',
   redirect: 'The address redirects, which is not followed. Set AUTH_JWKS_URL to the final address.',
   not_found: 'The address answers 404. Check the path, and that the Better Auth server has the jwt plugin.',

@@ -53,6 +53,12 @@ function namesHostAndDatabase(text: string): boolean {
   }
 }
 
+const sslModes = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full']
+
+/** Of several parameters of a name `pg` takes the last. */
+const lastOf = (url: URL, name: string) => url.searchParams.getAll(name).at(-1) ?? ''
+const sslModeOf = (url: URL) => lastOf(url, 'sslmode')
+
 export const postgresUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\//, { error: 'must begin with postgresql:// or postgres://', abort: true })
@@ -60,6 +66,10 @@ export const postgresUrl = z
     error:
       'must name a host and a database (postgresql://user:password@host/database), with the special ' +
       'characters of the password percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)',
+    abort: true,
+  })
+  .refine((text) => sslModeOf(new URL(text)) === '' || sslModes.includes(sslModeOf(new URL(text))), {
+    error: `may have an sslmode of ${sslModes.join(', ')} only`,
   })
   .transform((text) => new Secret(text))
 
@@ -67,16 +77,12 @@ export const postgresUrl = z
 export const isLoopback = (hostname: string) =>
   /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
 
-const sslModes = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full']
-
 /** Whether the URL of a Postgres says if the way there is encrypted, or need not, because it does not leave this machine. */
 export function decidesOnEncryption(url: Secret<string>): boolean {
-  const { hostname, searchParams } = new URL(url.reveal())
-  // Of several `pg` takes the last.
-  const last = (name: string) => searchParams.getAll(name).at(-1) ?? ''
-  const host = last('host') || decodeURIComponent(hostname)
+  const parsed = new URL(url.reveal())
+  const host = lastOf(parsed, 'host') || decodeURIComponent(parsed.hostname)
   const local = host.startsWith('/') || isLoopback(host.toLowerCase())
-  return local || sslModes.includes(last('sslmode'))
+  return local || sslModeOf(parsed) !== ''
 }
 
 const secureUrl = z

@@ -136,11 +136,11 @@ export const variables = {
   jwtSecret: {
     name: 'AUTH_JWT_SECRET',
     meaning:
-      'a secret of at least 32 bytes, shared with an issuer that signs by HS256 (never the one Better Auth ' +
+      'a secret of at least 32 bytes, as `openssl rand -base64 32` prints one, shared with an issuer that signs by HS256 (never the one Better Auth ' +
       'itself has); needs `AUTH_JWT_ISSUER` and `AUTH_AUDIENCE`, and may stand beside a key set',
     unset: 'no HS256 token is accepted',
-    // Right in a shell, and too short to be accepted by anybody who copies it as it stands.
-    example: '$(openssl rand -base64 32)',
+    // Too short to be accepted from anybody who copies it as it stands.
+    example: '<what openssl prints>',
     schema: hs256Secret,
   },
   jwtIssuer: {

@@ -23,7 +23,7 @@ export const failedConnects: Readonly<Record<string, FailedConnect>> = {
     'take options and time-outs out of the URL',
   ),
   '28000': row('the login is refused', 'rarely', 'check the user, and whether sslmode=require is missing'),
-  '28P01': row('the password is wrong or missing', 'rarely', copied),
+  '28P01': row('the user or the password is wrong, or the password is missing', 'rarely', copied),
   '3D000': row('the database does not exist', 'rarely', 'create it, or correct the name'),
   '42501': row(
     'the login may not connect to this database',

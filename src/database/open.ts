@@ -69,7 +69,10 @@ export async function openPostgresDatabase(
   options: Common & PostgresUrls & { migrates: boolean },
 ): Promise<OpenDatabase> {
   const { url, statements, log, limits = {}, driver = 'postgres' } = options
-  if (options.migrates) await migratePostgres(options)
+  if (options.migrates) {
+    const applied = await migratePostgres(options)
+    if (applied.length > 0) record(log, 'info', 'migrated', { applied })
+  }
   const look = async (session: Session) => {
     await checkVersion(session)
     await refuseBehind(session)

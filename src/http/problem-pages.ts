@@ -5,7 +5,7 @@ import { addOperation } from './operation.ts'
 import { problemKinds } from './problem.ts'
 import { respond } from './respond.ts'
 
-/** `GET /problems/{kind}`: what the `type` of a problem points at. */
+/** `GET /problems/{kind}`: what the `type` of a problem points at; its `code` leads there too. */
 export function addProblemPages(app: OpenAPIHono<Env>): void {
   addOperation(app, {
     method: 'get',
@@ -18,7 +18,7 @@ export function addProblemPages(app: OpenAPIHono<Env>): void {
     success: { 200: { description: 'In words', content: { 'text/plain': { schema: z.string() } } } },
     failures: ['not_found'],
     handle: (c, { params }) => {
-      const code = errorCodes.find((each) => each.replaceAll('_', '-') === params.kind)
+      const code = errorCodes.find((each) => each === params.kind.replaceAll('-', '_'))
       if (code === undefined) throw new AppError('not_found', 'There is no such kind of problem.')
       const { status, title, when } = problemKinds[code]
       return respond(c, 200, `${status} ${title} (${code})\n\n${when}\n`, {

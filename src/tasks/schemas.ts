@@ -83,7 +83,7 @@ function wholeNumber(from: number, to: number, preset: number) {
   const message = `must be a whole number from ${from} to ${to}`
   return z
     .string({ error: message })
-    .regex(/^\d{1,10}$/, { error: message })
+    .regex(/^(\d{1,10}|-[1-9]\d{0,9})$/, { error: message })
     .transform(Number)
     .refine((value) => value >= from && value <= to, { params: { code: 'out_of_range' }, message })
     .default(preset)

@@ -126,7 +126,7 @@ describe('whoever starts a process is told in one sentence', () => {
     [
       'no password',
       new Error('SASL: client password must be a string'),
-      /password is wrong or missing: copy/,
+      /the user or the password is wrong, or the password is missing: copy/,
     ],
     ['nothing that answers', new ConnectionLost('Connection timeout'), /answers as a Postgres does: check/],
     [

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
@@ -58,17 +59,47 @@ describe('docket', () => {
   )
 
   test.each([
-    [[], /^Which command\?\n\nDocket:/],
-    [['nonsense'], /^There is no command "nonsense"\.\n\nDocket:/],
-    [['toString'], /^There is no command "toString"\./],
-    [['start', 'now'], /^There is no command "start now"\./],
-    [['--nope'], /^Unknown option '--nope'/],
+    [[], /\n\nWhich command\?\n$/],
+    [['nonsense'], /\n\nThere is no command "nonsense"\.\n$/],
+    [['toString'], /There is no command "toString"\.\n$/],
+    [['start', 'now'], /start takes options only\.\n$/],
+    [['doctor', '--workers', '2'], /--workers is for start\.\n$/],
+    [['--nope'], /\n\nUnknown option '--nope'\.\n$/],
   ])('%j is wrong usage: 2, and how it is used', async (args, sentence) => {
     const { code, stdout, stderr } = await outcome(args)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(sentence)
     expect(stderr).toContain('Usage: npx docket <command>')
   })
+
+  test.each([
+    [
+      'an older Node',
+      {
+        nodeFlags: [
+          '--import',
+          "data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.1.0'})",
+        ],
+      },
+      /^This is Node 20\.1\.0, and Docket needs Node 24/,
+    ],
+    ['no packages', { copied: true }, /^Docket needs Node 24 and its packages/],
+  ])(
+    '%s: what to do, and no stack',
+    async (_what, {
+      nodeFlags = [],
+      copied = false,
+    }: { nodeFlags?: string[]; copied?: boolean }, sentence) => {
+      const script = copied ? join(await newFolder(), 'docket.mjs') : join(root, 'bin/docket.js')
+      if (copied) await copyFile(join(root, 'bin/docket.js'), script)
+      const { status, stdout, stderr } = spawnSync(process.execPath, [...nodeFlags, script, '--version'], {
+        encoding: 'utf8',
+      })
+      expect([status, stdout]).toEqual([78, ''])
+      expect(stderr).toMatch(sentence)
+      expect(stderr).toMatch(/: run npm ci, which brings both, then npm start or npx docket\.\n$/)
+    },
+  )
 
   test('openapi prints what is committed', async () => {
     expect(await outcome(['openapi'])).toEqual({
@@ -209,7 +240,7 @@ describe('docket doctor', () => {
       }),
     ).toEqual([
       expect.stringMatching(/^database: DATABASE_URL cannot be used: nothing listens at its host and port/),
-      expect.stringMatching(/^key set: Nothing answered\. Check that the address is right/),
+      expect.stringMatching(/^key set: The address gave no answer\. Check its scheme, host and port/),
     ])
     // A page where the key set should be, and a set of keys at the right place.
     expect(

@@ -106,13 +106,13 @@ describe('a Postgres that refuses: one sentence, not 0, no stack, no secret', ()
       'wrong password',
       () => withDatabase(migrated.url, migrated.name, { name: 'postgres', password }),
       69,
-      /the password is wrong or missing: copy the URL again/,
+      /the password is wrong, or the password is missing: copy the URL again/,
     ],
     [
       'no such user',
       () => withDatabase(migrated.url, migrated.name, { name: 'nobody', password }),
       69,
-      /the (password is wrong or missing|login is refused)/,
+      /the (password is wrong, or|login is refused)/,
     ],
     ['no password', () => migrated.url.replace(/:[^:@]*@/, '@'), 69, /the password is (wrong or )?missing/],
     [
