@@ -103,9 +103,10 @@ const inWords: readonly (readonly [words: RegExp, row: FailedConnect | undefined
 export function failedConnectOf(error: unknown): FailedConnect {
   const neon = saidByNeon(error)
   if (neon !== undefined) return failedConnectsWithoutCode[neon]
+  const code = codeOf(error)
   const words = messagesOf(error)
   return (
-    failedConnects[codeOf(error)] ??
+    (Object.hasOwn(failedConnects, code) ? failedConnects[code] : undefined) ??
     inWords.find(([said]) => said.test(words))?.[1] ??
     failedConnectsWithoutCode.other
   )

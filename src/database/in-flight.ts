@@ -30,7 +30,7 @@ export class InFlight {
     return this.loadOn(connection) + this.#weightOf(call) <= this.#full
   }
 
-  /** How many calls, and where those are which are heavy, if there are any. */
+  /** How many calls, and, while there are heavy ones, where the last of them was sent. */
   of(owner: string): Readonly<Share> {
     return this.#shares.get(owner) ?? none
   }

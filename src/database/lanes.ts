@@ -14,8 +14,8 @@ export type LaneLimits = {
   readonly connections: number
   /** Most batches in flight on one connection. */
   readonly inFlight: number
-  /** How much one connection is given while another has room, in reads of one row; see `Statement.weight`. */
-  readonly load: number
+  /** How much one connection is given while another has room, in the unit of `Statement.weight`. */
+  readonly full: number
   /** Most batches of one owner in flight, so that nobody's slow ones are in front of everybody. */
   readonly inFlightOfOne: number
   /** Most batches waiting for a connection, in all, and of one owner. */
@@ -34,7 +34,7 @@ export type LaneLimits = {
 export const laneLimits: LaneLimits = {
   connections: 16,
   inFlight: 32,
-  load: 16,
+  full: 16,
   inFlightOfOne: 4,
   waiting: 10_000,
   waitingOfOne: 250,
@@ -58,8 +58,8 @@ const sweepMs = 500
 const connectAttempts = 3
 
 /**
- * A few connections, each with many batches in flight; the least busy takes the next one. What finds no room
- * waits in `Turns`, bounded in number and time, and is then refused as `unavailable`.
+ * A few connections, each with many batches in flight; which one takes the next is a matter of their weight. What finds
+ * no room waits in `Turns`, bounded in number and time, and is then refused as `unavailable`.
  */
 export class Lanes {
   readonly #openLane: OpenLane
@@ -81,7 +81,7 @@ export class Lanes {
     this.#openLane = options.open
     this.#limits = options.limits
     this.#log = options.log
-    this.#inFlight = new InFlight(options.limits.load)
+    this.#inFlight = new InFlight(options.limits.full)
     this.#waiting = new Turns(
       options.limits.waiting,
       options.limits.waitingOfOne,
@@ -108,8 +108,9 @@ export class Lanes {
     return new Promise((resolve, reject) => {
       const { owner } = call
       const job = { owner, call, resolve, reject, queuedAt: performance.now() }
-      const connection = this.#closing || !this.#mayTake(owner) ? undefined : this.#connectionFor(job)
-      if (connection !== undefined && this.#waiting.size === 0) return this.#send(connection, job)
+      const next = this.#waiting.size === 0 && !this.#closing && this.#mayTake(owner)
+      const connection = next ? this.#connectionFor(job) : undefined
+      if (connection !== undefined) return this.#send(connection, job)
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
       if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())

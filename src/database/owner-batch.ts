@@ -113,7 +113,7 @@ export class Batch extends PgQuery {
   }
 }
 
-/** So many leave at once: Postgres begins with them while the rest of a long turn still comes in. */
+/** So many leave at once: Postgres begins with them while the rest of a long turn still comes in (ADR 1). */
 const mostCollected = 4
 
 const collected = new WeakMap<Wire['stream'], Buffer[]>()

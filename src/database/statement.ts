@@ -16,8 +16,9 @@ export type Statement<Input, Result> = {
   /** A `read` may be repeated on another connection when its answer was lost; a `write` may not. */
   readonly kind: 'read' | 'write'
   /**
-   * How long it keeps a connection busy, in reads of one row by its key, as a whole number: others may stand behind it
-   * for so long. `Infinity` where that cannot be known, because it waits for the disk or for locks.
+   * How long it keeps a process of Postgres busy, in steps of about 70 µs; a read of one row by its key, the lightest, is
+   * 1. Others may stand behind it for so long. A whole number, because these are added and taken away again. `Infinity`,
+   * as it is unless told, where that cannot be known: it waits for the disk or for locks.
    */
   readonly weight: (input: Input) => number
   readonly text: string

@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto'
 
+/** Counts the ids of one millisecond; more than can be counted begin anew. */
+const countable = 2 ** 12
+let millisecond = 0
+let made = 0
+
 /**
- * A UUID of version 7 (RFC 9562): 48 bits of Unix time in milliseconds, then 74 random bits. Later ones sort behind
- * those of earlier milliseconds, so that rows made together lie together in the index. Within a millisecond their order
- * is chance.
+ * A UUID of version 7 (RFC 9562): 48 bits of Unix time in milliseconds, then a count within the millisecond (12 bits,
+ * section 6.2, method 1) and 62 random bits. Those that this process makes sort in the order in which they were made, so
+ * that of two tasks created in one millisecond the later one is the newer one, and rows made together lie together in the
+ * index.
  */
 export function newId(): string {
-  const milliseconds = Date.now().toString(16).padStart(12, '0')
-  // Version 4 differs only in its first 52 bits, and Node draws it from a stock of random bytes.
-  return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-7${randomUUID().slice(15)}`
+  const now = Date.now()
+  made = now === millisecond ? (made + 1) % countable : 0
+  millisecond = now
+  const time = now.toString(16).padStart(12, '0')
+  const count = made.toString(16).padStart(3, '0')
+  // Version 4 differs only in its first 64 bits, and Node draws it from a stock of random bytes.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}${randomUUID().slice(18)}`
 }

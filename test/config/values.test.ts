@@ -57,6 +57,12 @@ describe('one value', () => {
     ['TRUSTED_PROXIES', '::1,fd00::/129', /entry 2 must be an address/],
     ['TRUSTED_PROXIES', 'fe80::1%eth0', address],
     ['TRUSTED_PROXIES', '*', address],
+    [
+      'DATABASE_URL',
+      'postgres://localhost/docket?sslmode=bogus',
+      /may have an sslmode of disable, no-verify, /,
+    ],
+    ['DATABASE_URL', 'postgres://localhost/docket?sslmode=require&sslmode=allow', /may have an sslmode of/],
     ['CORS_ORIGINS', '*', corsOrigin],
     ['CORS_ORIGINS', 'null', corsOrigin],
     ['CORS_ORIGINS', 'https://*.app.test', corsOrigin],

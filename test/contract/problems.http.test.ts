@@ -94,6 +94,7 @@ describe('the error table', () => {
     expect(page.status).toBe(200)
     expect(page.text).toContain(`${problemKinds[code].status}`)
     expect(page.text).toContain(code)
+    expect((await api.call(`/problems/${code}`)).text).toBe(page.text)
   })
 
   test('two Authorization headers are 400, whatever they say', async () => {

@@ -72,7 +72,12 @@ describe('a failed attempt to connect', () => {
     ['a name service that does not answer', nodes('EAI_AGAIN'), 'soon'],
     ['a name that is not there', nodes('ENOTFOUND'), 'later'],
     ['a time-out', nodes('ETIMEDOUT'), 'soon'],
-    ['a time-out of ours', new ConnectionLost('Connection timeout'), 'later'],
+    [
+      'a time-out of ours',
+      new ConnectionLost('Connection timeout', { cause: new Error('Connection terminated unexpectedly') }),
+      'later',
+    ],
+    ['a code that is no row', nodes('constructor'), 'later'],
     ['hung up on', new Error('Connection terminated unexpectedly'), 'soon'],
     ['hung up on meanwhile', new Error('Client was closed and is not queryable'), 'soon'],
     ['starting', said('57P03'), 'soon'],

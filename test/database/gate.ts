@@ -58,6 +58,15 @@ export const nap = defineStatement<Word, string | null>({
   result: text,
 })
 
+/** The same as a read that says it is soon over. */
+export const lightNap = defineStatement<Word, string | null>({
+  name: 'light_nap',
+  kind: 'read',
+  weight: () => 1,
+  query: raw(sql`select pg_sleep(${word}::float8)::text where ${owner}::text is not null`),
+  result: text,
+})
+
 /** Answers every column of the table there is, so that a new one changes the type of its result. */
 export const everyColumn = defineStatement<Record<never, never>, number>({
   name: 'every_column',
@@ -66,7 +75,7 @@ export const everyColumn = defineStatement<Record<never, never>, number>({
   result: (row) => row?.length ?? 0,
 })
 
-const statements = [echo, readAtGate, weighedAtGate, writeAtGate, nap, everyColumn]
+const statements = [echo, readAtGate, weighedAtGate, writeAtGate, nap, lightNap, everyColumn]
 
 /** A database behind a proxy, and a gate that statements wait at inside Postgres while it is shut. */
 export type Gated = AsyncDisposable & {

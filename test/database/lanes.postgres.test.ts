@@ -4,6 +4,7 @@ import { listTasks } from '../../src/tasks/statements.ts'
 import {
   echo,
   type Gated,
+  lightNap,
   openGated,
   outcome,
   readAtGate,
@@ -40,14 +41,21 @@ test('the writes of one owner on the only connection open another, for the reads
   await gated.shut()
   const writes = [1, 2, 3, 4].map((n) => database.asOwner('ann', writeAtGate, { word: `${n}` }))
   await until(() => gated.proxy.accepted() === 2)
-  await until(async () => (await gated.backends()).length === 2)
-  expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  // Until the second connection serves, whoever asks stands behind the writes too.
+  const quick: Promise<unknown>[] = []
+  let served = 0
+  let looks = 0
+  await until(() => {
+    if (looks++ % 5 === 0 && quick.length < 25)
+      quick.push(database.asOwner(`bob ${quick.length}`, echo, { word: 'quick' }).then(() => served++))
+    return served > 0
+  })
   // Those that follow want no third one: they would not be sent over it.
   for (const n of [5, 6, 7]) writes.push(database.asOwner('ann', writeAtGate, { word: `${n}` }))
   for (let look = 0; look < 10; look++) await gated.backends()
   expect(gated.proxy.accepted()).toBe(2)
   await gated.open()
-  await Promise.all(writes)
+  await Promise.all([...writes, ...quick])
 })
 
 test('what only its own owner holds back opens no connection', async () => {
@@ -91,9 +99,10 @@ test('the least busy connection takes the next batch, so a slow one holds up nob
 async function fill({ database, ...gated }: Gated, connections: number): Promise<void> {
   await gated.shut()
   const opening: Promise<unknown>[] = []
+  let looks = 0
   await until(async () => {
-    if (opening.length < 20)
-      opening.push(database.asOwner(`eve ${opening.length}`, readAtGate, { word: 'x' }))
+    // Again and again, however long it takes: one that is asked for while another opens opens none.
+    if (looks++ % 5 === 0) opening.push(database.asOwner(`eve ${opening.length}`, readAtGate, { word: 'x' }))
     return (await gated.backends('waiting')).length === connections
   })
   await gated.open()
@@ -122,7 +131,7 @@ test.each([
 )
 
 test('gets fill one connection after the other, and none of them stands behind a write', async () => {
-  await using gated = await openGated({ connections: 3, load: 4 })
+  await using gated = await openGated({ connections: 3, full: 4 })
   const { database } = gated
   const waiting = async () => (await gated.backends('waiting')).length
   await fill(gated, 3)
@@ -147,7 +156,7 @@ test('gets fill one connection after the other, and none of them stands behind a
 })
 
 test('what weighs more fills connections from the other end, as far as there is room for it', async () => {
-  await using gated = await openGated({ connections: 3, load: 6 })
+  await using gated = await openGated({ connections: 3, full: 6 })
   const { database } = gated
   const waiting = async () => (await gated.backends('waiting')).length
   await fill(gated, 3)
@@ -169,8 +178,33 @@ test('what weighs more fills connections from the other end, as far as there is 
   expect(await Promise.all(answers)).toEqual(['2', '2', '1', '3'])
 })
 
+test('the least busy connection is the one with the least on it by weight, whatever the number', async () => {
+  await using gated = await openGated({ connections: 2 })
+  const { database } = gated
+  await fill(gated, 2)
+
+  await gated.shut()
+  const write = database.asOwner('ann', writeAtGate, { word: 'slow' })
+  await until(async () => (await gated.backends('waiting')).length === 1)
+  // Three beside the one write, and yet less.
+  const naps = [1, 2, 3].map((n) => database.asOwner(`cyn ${n}`, lightNap, { word: '0.1' }))
+  expect(await database.asOwner('bob', echo, { word: 'quick' })).toBe('quick')
+  await gated.open()
+  await Promise.all([write, ...naps])
+})
+
+test('what is light keeps to the most that a connection takes as well', async () => {
+  await using gated = await openGated({ connections: 2, inFlight: 1 })
+  const { database } = gated
+  await gated.shut()
+  const gets = ['1', '2'].map((word) => database.asOwner(word, weighedAtGate, { word, weight: 1 }))
+  await until(async () => (await gated.backends('waiting')).length === 2)
+  await gated.open()
+  expect(await Promise.all(gets)).toEqual(['1', '2'])
+})
+
 test('short lists share a connection, long ones and far pages have one for themselves', () => {
-  const shares = (limit: number, skip = 0) => Math.floor(laneLimits.load / listTasks.weight({ limit, skip }))
+  const shares = (limit: number, skip = 0) => Math.floor(laneLimits.full / listTasks.weight({ limit, skip }))
   expect([1, 20, 50, 100, 200, 500].map((limit) => shares(limit))).toEqual([8, 8, 5, 3, 2, 0])
   expect([0, 100, 1_000, 9_900].map((skip) => shares(20, skip))).toEqual([8, 8, 3, 0])
 })

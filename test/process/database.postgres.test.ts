@@ -45,6 +45,32 @@ async function outcome(command: string, environment: Environment) {
   return { code, stdout: running.stdout(), stderr: running.stderr() }
 }
 
+test('outside production a start brings the database up to date, and says so once', async () => {
+  const fresh = `${name}_fresh`
+  await admin(server, `create database ${fresh}`)
+  try {
+    const environment = { DATABASE_URL: withDatabase(server, fresh), DATA_DIR: await newFolder() }
+    for (const applied of [true, false]) {
+      const started = await startDocket(environment)
+      expect(started.stderr()).toContain('DATABASE_URL, brought up to date at each start')
+      started.kill('SIGTERM')
+      await started.ended
+      const events = started
+        .stdout()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(events.filter(({ event }) => event === 'migrated')).toEqual(
+        applied
+          ? [expect.objectContaining({ applied: expect.arrayContaining([expect.stringMatching(/^0001_/)]) })]
+          : [],
+      )
+    }
+  } finally {
+    await admin(server, `drop database ${fresh} with (force)`)
+  }
+})
+
 test('production: an unmigrated database names the command; migrate does it once; then it starts, without a banner', async () => {
   const environment = { ...production, DATABASE_URL: empty }
   const refused = await outcome('start', environment)

@@ -118,6 +118,7 @@ describe('skip and limit', () => {
     'limit=1&limit=1',
     'limit=1%00',
     'skip=-1',
+    'skip=-0',
     'skip=2147483648',
     'skip=9223372036854775808',
     'skip=1.0',
@@ -139,6 +140,7 @@ describe('skip and limit', () => {
       '/skip',
       '/limit',
     ])
+    expect(answer.json().errors).toMatchObject([{ code: 'out_of_range' }, { code: 'out_of_range' }])
   })
 
   test('are all that a list listens to', async () => {
