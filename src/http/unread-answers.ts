@@ -25,6 +25,8 @@ export class UnreadAnswers {
 
   /** From now on until the answer has left, or its connection has ended. */
   note(owner: string, answer: ServerResponse): void {
+    // Whoever hung up before it was made is not told of the end again.
+    if (answer.closed || answer.destroyed) return
     this.#byOwner.set(owner, (this.#byOwner.get(owner) ?? 0) + 1)
     answer.once('close', () => {
       const left = (this.#byOwner.get(owner) ?? 0) - 1
