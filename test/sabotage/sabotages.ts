@@ -244,6 +244,20 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: onPostgres('test/database/lanes'),
   },
   {
+    name: 'nobody shares a connection with answers longer than their weight says',
+    file: 'src/database/lanes.ts',
+    find: 'this.#longAnswers.note(job.asked, row)\n',
+    replace: '\n',
+    caughtBy: onPostgres('test/database/lanes'),
+  },
+  {
+    name: 'who hangs up before the answer is made leaves none unread',
+    file: 'src/http/unread-answers.ts',
+    find: 'if (answer.closed || answer.destroyed) return',
+    replace: '',
+    caughtBy: onPostgres('test/http/unread-answers'),
+  },
+  {
     name: "one owner's long statements stay on one connection",
     file: 'src/database/in-flight.ts',
     find: 'share.heavyOn = connection',
