@@ -9,6 +9,7 @@ import { signIn } from './auth/sign-in.ts'
 import type { Database } from './database/client.ts'
 import type { RateWindows } from './database/rate-windows.ts'
 import { addHealth, type Readiness } from './health/routes.ts'
+import { AnswerBudget } from './http/answer-budget.ts'
 import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
@@ -41,6 +42,8 @@ export type Parts = {
     ownerWindows: RateWindows | undefined
   }
   readiness: () => Readiness
+  /** Most bytes of responses that wait for owners to read them. */
+  answerBytes: number
   /** Only in development, and only when no other source of tokens is configured. */
   issuer?: BuiltInIssuer
 }
@@ -54,6 +57,7 @@ export function createApp({
   corsOrigins,
   limits,
   readiness,
+  answerBytes,
   issuer,
 }: Parts): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false })
@@ -69,6 +73,7 @@ export function createApp({
     authenticate({
       tokens,
       database,
+      answers: new AnswerBudget(answerBytes),
       perAddress: rateLimit('address', limits.perAddress, log),
       perOwner: rateLimit('owner', limits.perOwner, log, limits.ownerWindows),
       addressOf: clientAddress(limits.trustedProxies),
@@ -81,7 +86,8 @@ export function createApp({
 
   addOperations(app, readiness)
 
-  const document = JSON.stringify(openapiDocument(app))
+  // Bytes, which all connections that wait for it share.
+  const document = Buffer.from(JSON.stringify(openapiDocument(app)))
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
   app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))

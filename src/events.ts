@@ -74,6 +74,11 @@ export const events = {
     reason: z.string().optional(),
     cause: Cause.optional(),
   }),
+  /** Connections closed without an answer: too many, too many unanswered requests, or a reader that is too slow. */
+  connections_cut: z.strictObject({
+    reason: z.enum(['connections', 'pipelined', 'slow_reader']),
+    count: z.int(),
+  }),
   /** Whoever reads the log had stopped reading; so many lines are missing before this one. */
   log_dropped: z.strictObject({ lines: z.int() }),
   /** Requests are counted in the memory of this process until the shared count answers again. */
@@ -120,6 +125,7 @@ const sentences: Record<EventName, string> = {
   rate_limited: 'too many requests',
   many_missing: 'many tasks asked for that are not there',
   request_unseen: 'request that could not be read',
+  connections_cut: 'connections closed without an answer',
   log_dropped: 'lines of the log dropped',
   rate_store_lost: 'the shared count of requests is out of reach; this process counts alone',
   rate_store_back: 'the shared count of requests is back',

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
 import { createApp, describeApi } from './app.ts'
 import { createAccessTokens } from './auth/access-token.ts'
@@ -113,6 +114,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       production: config.production,
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
+      answerBytes: answerBytes(),
       readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
       ...(issuer && { issuer }),
     })
@@ -129,6 +131,11 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     await close()
     throw error
   }
+}
+
+/** A quarter of the heap, which a process is given by its memory, and 256 MB at the most. */
+function answerBytes(): number {
+  return Math.min(256 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
 }
 
 /**

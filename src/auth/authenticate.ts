@@ -1,13 +1,16 @@
+import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import type { Database } from '../database/client.ts'
+import type { AnswerBudget, Held } from '../http/answer-budget.ts'
 import type { Context, Env } from '../http/context.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
-import { UnreadAnswers } from '../http/unread-answers.ts'
 import type { AccessTokens, Principal } from './access-token.ts'
 
 type Gate = {
   tokens: AccessTokens
   database: Database
+  /** Bounds the bytes of responses. */
+  answers: AnswerBudget
   /** Counts what is not yet known to come from an owner. */
   perAddress: RateLimit | undefined
   perOwner: RateLimit | undefined
@@ -24,19 +27,36 @@ type Gate = {
  * @throws AppError as `AccessTokens.authenticate` does, and `rate_limited`.
  */
 export function authenticate(gate: Gate): MiddlewareHandler<Env> {
-  const unread = new UnreadAnswers()
   return async (c, next) => {
     const values = authorizationValues(c)
     const principal = gate.tokens.known(values) ?? (await identify(gate, c, values))
     c.set('principal', principal)
-    unread.refuse(principal.id)
     if (gate.perOwner !== undefined) await gate.perOwner.take(c, principal.id)
     const gone = () => c.env?.incoming?.socket.destroyed ?? false
-    c.set('asOwner', (statement, input) => gate.database.asOwner(principal.id, statement, input, gone))
+    const held = gate.answers.hold(principal.id)
+    c.set('held', held)
+    c.set('asOwner', (statement, input) => {
+      held.expect(expectedBytes(statement.weight(input)))
+      return gate.database.asOwner(principal.id, statement, input, gone)
+    })
     await next()
-    const answer = c.env?.outgoing
-    if (answer !== undefined && c.get('large')) unread.note(principal.id, answer)
+    releaseWhenRead(held, c.env?.outgoing)
   }
+}
+
+/** What a statement answers as a rule, by its weight. A weight also counts rows that are skipped, hence the bound. */
+function expectedBytes(weight: number): number {
+  return 1_000 * Math.min(weight, 16)
+}
+
+/** A shorter response fits into the buffers of a connection, which hold one response each. */
+const heldUntilRead = 16_384
+
+function releaseWhenRead(held: Held, response: ServerResponse | undefined): void {
+  const gone = response === undefined || response.closed || response.destroyed
+  // A caller that hung up earlier causes no further event.
+  if (gone || held.bytes < heldUntilRead) held.release()
+  else response.once('close', () => held.release())
 }
 
 async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {

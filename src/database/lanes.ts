@@ -5,7 +5,6 @@ import { connectsSoon, pauseAfter } from './connecting.ts'
 import type { Lane, OpenLane } from './connection.ts'
 import { callerGone, databaseUnavailable, endsEveryConnection } from './failures.ts'
 import { InFlight } from './in-flight.ts'
-import { LongAnswers } from './long-answers.ts'
 import type { OwnerCall } from './owner-batch.ts'
 import type { Row } from './statement.ts'
 import { Turns } from './turns.ts'
@@ -47,8 +46,6 @@ export const laneLimits: LaneLimits = {
 
 type Waiting = {
   readonly owner: string
-  readonly asked: OwnerCall
-  /** The same, as it weighs for its owner. */
   readonly call: OwnerCall
   readonly queuedAt: number
   readonly resolve: (row: Row) => void
@@ -73,7 +70,6 @@ export class Lanes {
   readonly #leaving = new Set<Lane>()
   readonly #waiting: Turns<Waiting>
   readonly #inFlight: InFlight
-  readonly #longAnswers = new LongAnswers()
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
   /** Until when there is no other attempt to connect; by `performance.now()`. */
@@ -108,11 +104,10 @@ export class Lanes {
    * Runs one owner batch.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
    */
-  run(asked: OwnerCall): Promise<Row> {
+  run(call: OwnerCall): Promise<Row> {
     return new Promise((resolve, reject) => {
-      const { owner } = asked
-      const call = this.#longAnswers.weigh(asked)
-      const job = { owner, asked, call, resolve, reject, queuedAt: performance.now() }
+      const { owner } = call
+      const job = { owner, call, resolve, reject, queuedAt: performance.now() }
       const next = this.#waiting.size === 0 && !this.#closing && this.#mayTake(owner)
       const connection = next ? this.#connectionFor(job) : undefined
       if (connection !== undefined) return this.#send(connection, job)
@@ -202,10 +197,8 @@ export class Lanes {
       settle: (error, row) => {
         done()
         if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
-        if (error === null) {
-          this.#longAnswers.note(job.asked, row)
-          job.resolve(row)
-        } else job.reject(error)
+        if (error === null) job.resolve(row)
+        else job.reject(error)
         this.#serveWaiting()
       },
     })

@@ -16,12 +16,16 @@ export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeout
 /**
  * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
  * the time-outs, all until the end of this transaction. It answers no row: `concat` is never null.
+ *
+ * Each prepared statement keeps one plan. Left to itself Postgres plans a list anew for each `limit`, which takes as long
+ * as running it (ADR 12).
  */
 export function enter(limits: BatchLimits = batchLimits): string {
   return `select where concat(
     set_config('role', '${appRole}', true),
     set_config('app.user_id', $1, true),
     set_config('statement_timeout', '${limits.statementTimeoutMs}', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('lock_timeout', '${limits.lockTimeoutMs}', true),
     set_config('app.task_quota', '${limits.taskQuota}', true)) is null`
 }

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context as HonoContext } from 'hono'
 import type { Principal } from '../auth/access-token.ts'
 import type { Statement } from '../database/statement.ts'
+import type { Held } from './answer-budget.ts'
 
 /** Runs a statement as the caller. The only door to rows that a handler has. */
 export type AsOwner = <Input, Result>(statement: Statement<Input, Result>, input: Input) => Promise<Result>
@@ -16,8 +17,8 @@ export type Env = {
     headers: Record<string, string>
     principal: Principal
     asOwner: AsOwner
-    /** Set when the answer is worth counting until it is read. */
-    large: boolean
+    /** What the response holds of the budget; only behind authentication. */
+    held: Held | undefined
     /** What went wrong, for the one log line of the request. */
     failure: unknown
   }

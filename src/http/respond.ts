@@ -1,5 +1,4 @@
 import type { Context } from './context.ts'
-import { largeAnswer } from './unread-answers.ts'
 
 /**
  * The headers of every response, errors included: nothing may be kept, guessed at, framed or run, and whatever keeps
@@ -17,6 +16,9 @@ export function everyResponse(requestId: string, production = false): Record<str
   return headers
 }
 
+/** From so many characters on a text becomes bytes: a response that waits for its reader is held once, outside the heap. */
+const longText = 16_384
+
 /**
  * Makes a response with the headers that every response has. JSON that Postgres already built goes out as it is.
  * A plain object of headers and a string keep the server on its fast path.
@@ -24,12 +26,13 @@ export function everyResponse(requestId: string, production = false): Record<str
 export function respond(
   c: Context,
   status: number,
-  body: string | null,
+  body: string | Uint8Array<ArrayBuffer> | null,
   headers?: Readonly<Record<string, string>>,
 ): Response {
-  if (body !== null && body.length > largeAnswer) c.set('large', true)
+  const bytes = typeof body === 'string' && body.length > longText ? Buffer.from(body) : body
+  c.get('held')?.settle(bytes?.length ?? 0)
   // `c.var` would copy everything that is set, each time it is looked at; `c.get` does not.
-  return new Response(body, { status, headers: { ...c.get('headers'), ...headers } })
+  return new Response(bytes, { status, headers: { ...c.get('headers'), ...headers } })
 }
 
 const json = { 'content-type': 'application/json' } as const
@@ -37,7 +40,7 @@ const json = { 'content-type': 'application/json' } as const
 export function respondJson(
   c: Context,
   status: number,
-  body: string,
+  body: string | Uint8Array<ArrayBuffer>,
   headers?: Readonly<Record<string, string>>,
 ): Response {
   return respond(c, status, body, headers === undefined ? json : { ...json, ...headers })

@@ -4,6 +4,8 @@ import { type AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
+import { record } from '../events.ts'
+import { Connections, type Cut } from './connections.ts'
 import { notListening } from './not-listening.ts'
 import { problemUnseen } from './problem.ts'
 import { recordUnseen } from './request-log.ts'
@@ -59,12 +61,17 @@ export async function listen(options: Options): Promise<Listening> {
       },
     },
   )
+  const cuts = cutLog(options.log)
+  const connections = new Connections(limits, cuts)
   let draining = false
   const server = createServer(nodeOptions(limits), (request, response) => {
-    if (draining) response.setHeader('connection', 'close')
+    // Node drops the bytes behind a request that asks for an upgrade.
+    if (draining || request.headers.upgrade !== undefined) response.setHeader('connection', 'close')
     expect(response)
-    return listener(request, response)
+    connections.serve(request, response, () => void listener(request, response))
   })
+  server.maxConnections = limits.connections
+  server.on('drop', () => cuts('connections'))
   // Node drops what goes beyond in silence, or not, by version: one more gets through to be refused.
   server.maxHeadersCount = limits.headers + 1
   server.timeout = limits.silenceMs
@@ -91,7 +98,26 @@ export async function listen(options: Options): Promise<Listening> {
       if (reusePort && drainMs > 0) await inQuietTurn(() => listenNoMore(server))
       else listenNoMore(server)
       await drain(server, { closed, drainMs, graceMs: Math.min(limits.graceMs, drainMs) })
+      connections.close()
     },
+  }
+}
+
+/** The first cut of each kind is logged at once; those of the minute after it are one line. */
+const cutsEveryMs = 60_000
+
+function cutLog(log: Logger): (cut: Cut) => void {
+  const counts = new Map<Cut, number>()
+  return (cut) => {
+    const counted = counts.get(cut)
+    if (counted !== undefined) return void counts.set(cut, counted + 1)
+    counts.set(cut, 0)
+    record(log, 'warn', 'connections_cut', { reason: cut, count: 1 })
+    setTimeout(() => {
+      const count = counts.get(cut) ?? 0
+      counts.delete(cut)
+      if (count > 0) record(log, 'warn', 'connections_cut', { reason: cut, count })
+    }, cutsEveryMs).unref()
   }
 }
 

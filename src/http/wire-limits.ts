@@ -12,6 +12,16 @@ export type WireLimits = {
   readonly graceMs: number
   /** How long nothing may move in either direction while there is something to move: cuts readers that do not read. */
   readonly silenceMs: number
+  /** How long the reader of a response may take, and how many bytes a second it has to read beyond that. */
+  readonly answerMs: number
+  readonly leastRate: number
+  /** Unanswered requests of one connection: from how many on it is not read, and how many one piece may bring. */
+  readonly pipelinedRead: number
+  readonly pipelined: number
+  /** Requests of all connections that wait for the response before them. */
+  readonly pipelinedInAll: number
+  /** Open connections; the next one is closed at once. */
+  readonly connections: number
   /** How long a connection that was told off stays to read why. */
   readonly lingerMs: number
   /** Connections that wait to be accepted, as far as the system allows (listen(2)): beyond, a caller waits seconds. */
@@ -29,6 +39,12 @@ export const wireLimits: WireLimits = {
   keepAliveMs: 65_000,
   graceMs: 1_000,
   silenceMs: 30_000,
+  answerMs: 10_000,
+  leastRate: 32_768,
+  pipelinedRead: 32,
+  pipelined: 128,
+  pipelinedInAll: 8_192,
+  connections: 10_000,
   lingerMs: 500,
   backlog: 4_096,
   headerBytes: 16_384,

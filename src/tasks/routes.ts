@@ -26,12 +26,25 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     id: 'listTasks',
     tag,
     summary: 'List own tasks, newest first',
+    description: 'A list ends early at about 1 MB. `Link` then says where it goes on.',
     query: TaskPage,
     success: {
-      200: { description: 'Own tasks', content: { 'application/json': { schema: z.array(Task) } } },
+      200: {
+        description: 'Own tasks',
+        headers: z.object({
+          Link: z.string().optional().openapi({
+            description:
+              'With `rel="next"`: the rest of a list that ended early, because its tasks are long (RFC 8288).',
+          }),
+        }),
+        content: { 'application/json': { schema: z.array(Task) } },
+      },
     },
     failures: ['validation_failed'],
-    handle: async (c, { query }) => respondJson(c, 200, await c.get('asOwner')(listTasks, query)),
+    handle: async (c, { query }) => {
+      const { json, cutAfter } = await c.get('asOwner')(listTasks, query)
+      return respondJson(c, 200, json, cutAfter === undefined ? undefined : next(query, cutAfter))
+    },
   })
 
   addOperation(app, {
@@ -118,6 +131,10 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     },
   })
 }
+
+const next = ({ skip, limit }: { skip: number; limit: number }, cutAfter: number) => ({
+  link: `<${collection}?skip=${skip + cutAfter}&limit=${limit}>; rel="next"`,
+})
 
 const at = (id: string) => ({ location: `${collection}/${id}` })
 

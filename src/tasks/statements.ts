@@ -20,23 +20,54 @@ const json = (row: Row): string | null => row?.[0] ?? null
 const written = (row: Row): string => row?.[0] ?? ''
 
 const page = alias(tasks, 'page')
+const answers = (from: SQL) =>
+  sql`select row_to_json(answer)::text as json from (select ${jsonColumns(page)} from ${from}) answer`
 
-/** Own tasks, newest first, as one JSON array. What is skipped is not spelled out as JSON first. */
-export const listTasks = defineStatement<{ limit: number; skip: number }, string>({
+/** Stored bytes of the texts of a task. Postgres reads them from the length words, so a long text stays on disk. */
+const textBytes = sql`octet_length(${page.title}) + coalesce(octet_length(${page.description}), 0)`
+
+/** A list ends with the task that brings it to so many bytes of JSON. */
+const listBytes = sql.raw('1000000')
+
+/** Below so many stored bytes 500 tasks are shorter than that, whatever JSON makes of them: up to six bytes of one. */
+const shortBytes = sql.raw('130000')
+
+/**
+ * Own tasks, newest first, as one JSON array of about 1 MB at the most. `cutAfter` is the number of tasks in a list that
+ * ended early.
+ *
+ * The second branch runs for long texts only. It leaves out by their stored length what cannot be in the list, before
+ * it makes JSON of the rest.
+ */
+export const listTasks = defineStatement<
+  { limit: number; skip: number },
+  { json: string; cutAfter: number | undefined }
+>({
   name: 'list_tasks',
   kind: 'read',
   // So that whoever stands behind a full connection waits for about a millisecond, whatever the length of the lists.
   weight: ({ limit, skip }) => 1 + Math.ceil((limit + skip / 10) / 30),
   query: raw(sql`
-    select '[' || coalesce(string_agg(row_to_json(answer)::text, ','), '') || ']'
-    from (
-      select ${jsonColumns(page)} from (
-        select * from ${tasks} where ${eq(tasks.owner_id, owner)}
-        order by ${desc(tasks.created_at)}, ${desc(tasks.id)}
-        limit ${sql.placeholder('limit')} offset ${sql.placeholder('skip')}
-      ) ${sql.identifier('page')}
-    ) answer`),
-  result: written,
+    with page as materialized (
+      select * from ${tasks} where ${eq(tasks.owner_id, owner)}
+      order by ${desc(tasks.created_at)}, ${desc(tasks.id)}
+      limit ${sql.placeholder('limit')} offset ${sql.placeholder('skip')}
+    ), cut as materialized (
+      select json from (
+        select json, sum(octet_length(json)) over (rows unbounded preceding) - octet_length(json) as before
+        from (${answers(sql`(
+          select * from (
+            select *, sum(${textBytes}) over (rows unbounded preceding) - (${textBytes}) as before from page
+          ) page where before < ${listBytes}
+        ) page`)}) as lines
+      ) lines where before < ${listBytes}
+    )
+    select
+      '[' || coalesce(case when long then (select string_agg(json, ',') from cut)
+        else (select string_agg(json, ',') from (${answers(sql`page`)}) as lines) end, '') || ']',
+      case when long then nullif((select count(*) from cut), (select count(*) from page)) end
+    from (select sum(${textBytes}) > ${shortBytes} as long from page) as size`),
+  result: (row) => ({ json: written(row), cutAfter: row?.[1] == null ? undefined : Number(row[1]) }),
 })
 
 export const getTask = defineStatement<{ id: string }, string | null>({

@@ -200,7 +200,7 @@ test('a server that closes takes no new connections, answers those it has, and h
   await expect(openSocket(server.url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   half.send('cde')
   kept.send('GET /after HTTP/1.1\r\nHost: x\r\n\r\n')
-  await asked(3)
+  await asked(2)
   answer.resolve(new Response('under way'))
 
   expect((await half.answer()).text).toBe('late')

@@ -56,7 +56,7 @@ describe('with WHERE owner_id taken out of the statement, the policies alone', (
   afterAll(close)
 
   test('show nobody a foreign row', async () => {
-    const seen: { owner_id: string }[] = JSON.parse(await database.asOwner(bob, listAnybodys, page))
+    const seen: { owner_id: string }[] = JSON.parse((await database.asOwner(bob, listAnybodys, page)).json)
     expect(seen.map((task) => task.owner_id)).toEqual([bob])
     expect(await database.asOwner(bob, ownersSeen, {})).toBe(bob)
     expect(await database.asOwner(bob, getAnybodys, { id: annsId })).toBeNull()
@@ -98,7 +98,7 @@ describe('with the policies opened up, the WHERE alone', () => {
   afterAll(close)
 
   test('shows nobody a foreign row', async () => {
-    const seen: { owner_id: string }[] = JSON.parse(await database.asOwner(bob, listTasks, page))
+    const seen: { owner_id: string }[] = JSON.parse((await database.asOwner(bob, listTasks, page)).json)
     expect(seen.map((task) => task.owner_id)).toEqual([bob])
     expect(await database.asOwner(bob, getTask, { id: annsId })).toBeNull()
   })

@@ -77,8 +77,8 @@ class Worker {
       const json = await this.#ask(patchTask, patch)
       if (json !== undefined) this.#checkTask(json, id, title)
     } else if (kind === 5) {
-      const json = await this.#ask(listTasks, { limit: 500, skip: 0 })
-      if (json !== undefined) this.#checkList(json)
+      const list = await this.#ask(listTasks, { limit: 500, skip: 0 })
+      if (list !== undefined) this.#checkList(list.json)
     } else if (kind === 6) {
       const put = await this.#ask(putTask, { id, title, ...fields })
       if (put !== undefined) this.#checkTask(put.json, id, title)

@@ -29,7 +29,8 @@ async function answer(request: IncomingMessage): Promise<{ status: number; json:
   }
   if (path === collection) {
     const limit = Number(new URLSearchParams(query).get('limit'))
-    return { status: 200, json: await database.asOwner(owner, listTasks, { limit, skip: 0 }) }
+    const { json } = await database.asOwner(owner, listTasks, { limit, skip: 0 })
+    return { status: 200, json }
   }
   const id = path.slice(collection.length + 1)
   if (request.method === 'PATCH') {
