@@ -86,7 +86,7 @@ export class Connections {
   }
 
   #next(socket: Socket, state: State): void {
-    const next = state.waiting.shift()
+    const next = socket.destroyed ? undefined : state.waiting.shift()
     if (next === undefined) return
     this.#waiting--
     state.current = next.response
