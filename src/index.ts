@@ -133,9 +133,9 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
   }
 }
 
-/** A quarter of the heap, which a process is given by its memory, and 256 MB at the most. */
+/** An eighth of the heap's limit, which Node sets by the memory of the machine, and 128 MB at the most. */
 function answerBytes(): number {
-  return Math.min(256 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
+  return Math.min(128 * 2 ** 20, getHeapStatistics().heap_size_limit / 8)
 }
 
 /**

@@ -56,7 +56,7 @@ function releaseWhenRead(held: Held, response: ServerResponse | undefined): void
   const gone = response === undefined || response.closed || response.destroyed
   // A caller that hung up earlier causes no further event.
   if (gone || held.bytes < heldUntilRead) held.release()
-  else response.once('close', () => held.release())
+  else response.once('close', held.free)
 }
 
 async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {

@@ -3,16 +3,23 @@ import { AppError } from '../errors.ts'
 /** The share of the free budget that one owner may hold. */
 const share = 1 / 8
 
-/** What one request holds of the budget, in bytes. */
+type Body = string | Uint8Array<ArrayBuffer> | null
+
+/** What one request holds of the budget. */
 export type Held = {
-  /** Before a statement is sent: by how much its answer is expected to grow the response. */
+  /** Before a statement is sent: by how many bytes its answer is expected to grow the response. */
   expect(bytes: number): void
-  /** When the response is made: how long it is. */
-  settle(bytes: number): void
-  /** When the response has left, or nobody waits for it. Repeating it changes nothing. */
+  /** When the response is made. Returns its body as it is to be sent: a long text as bytes, which are held once and outside the heap. */
+  settle(body: Body): Body
+  /** When nobody waits for the response. Repeating it changes nothing. */
   release(): void
+  /** When the connection is done with the response: as `release`, and its bytes are given back without waiting for the garbage collector. */
+  free(): void
   readonly bytes: number
 }
+
+/** From so many characters on a text becomes bytes. */
+const longText = 16_384
 
 /**
  * The bytes of all responses that this process holds for owners: expected, made, and not yet read.
@@ -38,6 +45,7 @@ export class AnswerBudget {
 
   hold(owner: string): Held {
     let bytes = 0
+    let own: ArrayBuffer | undefined
     const change = (to: number) => {
       if (to > bytes) this.#refuse(owner, to - bytes, bytes)
       this.#add(owner, to - bytes)
@@ -45,8 +53,22 @@ export class AnswerBudget {
     }
     return {
       expect: (more) => change(bytes + more),
-      settle: change,
+      settle: (body) => {
+        if (typeof body !== 'string' || body.length <= longText) {
+          change(body?.length ?? 0)
+          return body
+        }
+        change(Buffer.byteLength(body))
+        const sent = Buffer.from(body)
+        own = sent.buffer
+        return sent
+      },
       release: () => change(0),
+      free: () => {
+        change(0)
+        own?.transfer(0)
+        own = undefined
+      },
       get bytes() {
         return bytes
       },

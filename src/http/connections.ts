@@ -96,7 +96,19 @@ export class Connections {
   }
 
   #cut(socket: Socket, cut: Cut): void {
+    stopParsing(socket)
     socket.destroy()
     this.#onCut(cut)
   }
+}
+
+/** llhttp's HPE_PAUSED: what a callback of the parser returns to end the parsing of this piece. */
+const paused = 21
+
+/**
+ * Node parses a piece to its end, also of a closed connection, and keeps a request and a response for each of the up to
+ * 3,000 requests in it. The parser is not documented: should a release of Node have another one, only that memory is lost.
+ */
+function stopParsing(socket: Socket & { parser?: { onIncoming?: () => number } | null }): void {
+  if (socket.parser?.onIncoming !== undefined) socket.parser.onIncoming = () => paused
 }

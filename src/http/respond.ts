@@ -16,9 +16,6 @@ export function everyResponse(requestId: string, production = false): Record<str
   return headers
 }
 
-/** From so many characters on a text becomes bytes: a response that waits for its reader is held once, outside the heap. */
-const longText = 16_384
-
 /**
  * Makes a response with the headers that every response has. JSON that Postgres already built goes out as it is.
  * A plain object of headers and a string keep the server on its fast path.
@@ -29,10 +26,10 @@ export function respond(
   body: string | Uint8Array<ArrayBuffer> | null,
   headers?: Readonly<Record<string, string>>,
 ): Response {
-  const bytes = typeof body === 'string' && body.length > longText ? Buffer.from(body) : body
-  c.get('held')?.settle(bytes?.length ?? 0)
+  const held = c.get('held')
+  const sent = held === undefined ? body : held.settle(body)
   // `c.var` would copy everything that is set, each time it is looked at; `c.get` does not.
-  return new Response(bytes, { status, headers: { ...c.get('headers'), ...headers } })
+  return new Response(sent, { status, headers: { ...c.get('headers'), ...headers } })
 }
 
 const json = { 'content-type': 'application/json' } as const

@@ -23,13 +23,13 @@ test('an expectation that was too low is corrected, and refused when it does not
   const budget = new AnswerBudget(64 * MB)
   const fits = budget.hold('ann')
   fits.expect(1_000)
-  fits.settle(MB)
+  fits.settle('x'.repeat(MB))
   expect(budget.held).toBe(MB)
   const tooLong = budget.hold('ann')
   tooLong.expect(1_000)
-  expect(codeOf(() => tooLong.settle(8 * MB))).toBe('rate_limited')
+  expect(codeOf(() => tooLong.settle('x'.repeat(8 * MB)))).toBe('rate_limited')
   // The refusal is a short response of its own.
-  tooLong.settle(300)
+  tooLong.settle('x'.repeat(300))
   expect(budget.held).toBe(MB + 300)
 })
 
