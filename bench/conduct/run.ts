@@ -11,6 +11,7 @@ import { between } from '../report.ts'
 import { distance, fairness } from './fairness.ts'
 import { handOver } from './hand-over.ts'
 import { overload } from './overload.ts'
+import { silent } from './silent.ts'
 import { openStage, type Stage, type Table } from './stage.ts'
 
 const usage = `Usage: npm run bench:conduct -- [what ...] [options]
@@ -20,9 +21,10 @@ Starts a Postgres of its own, fills it, starts \`docket start\` as users do, and
   overload    three times as many requests as can be answered
   fairness    others beside one owner's long lists and lock waits
   distance    a database 10 ms away
+  silent      clients that ask and never read
   hand-over   new processes take over from old ones
 
-Without a name: all of them, about 4 minutes.
+Without a name: all of them, about 11 minutes.
 
   --seconds N     length of the overload (30)
   --hand-overs N  how many of each kind (20)
@@ -41,6 +43,7 @@ const parts: Record<string, (stage: Stage, options: Options) => Promise<Table>> 
   overload: (stage, { seconds }) => overload(stage, seconds),
   fairness,
   distance,
+  silent,
   'hand-over': handOver,
 }
 
