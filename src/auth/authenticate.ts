@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import type { Database } from '../database/client.ts'
+import { question } from '../database/statement.ts'
 import type { AnswerBudget, Held } from '../http/answer-budget.ts'
 import type { Context, Env } from '../http/context.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
@@ -37,7 +38,7 @@ export function authenticate(gate: Gate): MiddlewareHandler<Env> {
     c.set('held', held)
     c.set('asOwner', (statement, input) => {
       held.expect(expectedBytes(statement.weight(input)))
-      return gate.database.asOwner(principal.id, statement, input, gone)
+      return gate.database.ask(principal.id, [question(statement, input)], gone).then(([result]) => result)
     })
     await next()
     releaseWhenRead(held, c.env?.outgoing)

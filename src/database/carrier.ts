@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Batch, type Settle } from './owner-batch.ts'
+import { BatchQuery, type Settle } from './owner-batch.ts'
 
 /** What brings bytes to Postgres and its answers back: a driver's client, with what `Connection` needs of it. */
 export type Carrier = {
@@ -30,7 +30,7 @@ export function tcpCarrier(config: pg.ClientConfig): Carrier {
   return {
     connect: async () => void (await client.connect()),
     processId: () => inside().processID ?? undefined,
-    carry: (bytes, settle) => void client.query(new Batch(bytes, settle)),
+    carry: (bytes, settle) => void client.query(new BatchQuery(bytes, settle)),
     onEnd: (listener) => {
       // Without it a dropped idle connection would end the process.
       client.on('error', listener)

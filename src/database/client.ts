@@ -6,15 +6,15 @@ import { type Embedded, embeddedEngine } from './embedded.ts'
 import { asAppError, databaseUnavailable, mayRepeat } from './failures.ts'
 import type { LaneLimits } from './lanes.ts'
 import { openLanes } from './open-lanes.ts'
-import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
-import type { AnyStatement, Row, Statement } from './statement.ts'
+import { type Batch, type BatchLimits, batchOf, prepareAll, type Results } from './owner-batch.ts'
+import type { AnyStatement, Question, ResultsOf } from './statement.ts'
 
-/** Something that runs an owner's statement as a transaction of its own, and answers with its first row. */
+/** Something that runs a batch as a transaction of its own. */
 export type Engine = {
-  run(call: OwnerCall): Promise<Row>
+  run(batch: Batch): Promise<Results>
   /** The last known state; asks nobody. */
   reachable(): boolean
-  /** How many calls wait for a connection; an engine without a queue has none. */
+  /** How many batches wait for a connection; an engine without a queue has none. */
   waiting?(): number
   close(): Promise<void>
 }
@@ -22,21 +22,20 @@ export type Engine = {
 /** The one door to owners' rows. */
 export type Database = {
   /**
-   * Runs one statement as one owner: the policies see that owner, the statement says `WHERE owner_id`, and
-   * both come from here, never from the input.
+   * Runs statements as one owner, in one transaction and one round trip: all of them, or none. The policies see that
+   * owner, each statement says `WHERE owner_id`, and both come from here, never from the input.
    *
-   * What failed and is known to have changed nothing is sent again, three times in all; a write of which that is not
-   * known is not. It answers within 10 s. What waits for a connection is dropped once `gone` says that nobody waits
-   * for the answer any more.
+   * A failed batch that is known to have changed nothing is sent again, three times in all; a write of which that is not
+   * known is not. It answers within 10 s. A batch that waits for a connection is dropped once `gone` says that nobody
+   * waits for the answer any more.
    *
    * @throws AppError `quota_exceeded`, `unavailable` or `internal`.
    */
-  asOwner<Input, Result>(
+  ask<const Asked extends readonly Question[]>(
     owner: string,
-    statement: Statement<Input, Result>,
-    input: Input,
+    questions: Asked,
     gone?: () => boolean,
-  ): Promise<Result>
+  ): Promise<ResultsOf<Asked>>
   reachable(): boolean
   /** How many statements wait for a connection. */
   waiting(): number
@@ -62,7 +61,7 @@ export type RequestLimits = { readonly requestMs: number }
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const lanes = await openLanes(options)
   const engine: Engine = {
-    run: (call) => lanes.run(call),
+    run: (batch) => lanes.run(batch),
     reachable: () => lanes.reachable,
     waiting: () => lanes.waiting,
     close: () => lanes.close(),
@@ -96,13 +95,18 @@ export function databaseOn(engine: Engine, { requestMs }: RequestLimits = reques
       await engine.close()
       deadline.close()
     },
-    async asOwner(owner, statement, input, gone) {
-      const values = statement.values(owner, input)
-      const call = { owner, statement, values, weight: statement.weight(input), gone }
-      const again = (error: unknown) => mayRepeat(error, statement.kind) && !gone?.()
-      const answered = attempt(() => engine.run(call), again, { most, withinMs: requestMs, ...clock })
+    async ask<const Asked extends readonly Question[]>(
+      owner: string,
+      questions: Asked,
+      gone?: () => boolean,
+    ): Promise<ResultsOf<Asked>> {
+      const batch = batchOf(owner, questions, gone)
+      const again = (error: unknown) => mayRepeat(error, batch.access) && !gone?.()
+      const answered = attempt(() => engine.run(batch), again, { most, withinMs: requestMs, ...clock })
       try {
-        return statement.result(await deadline.watch(answered, databaseUnavailable))
+        const results = await deadline.watch(answered, databaseUnavailable)
+        // One result for each question, in their order.
+        return questions.map(({ rows }, i) => rows(results[i] ?? [])) as ResultsOf<Asked>
       } catch (error) {
         throw asAppError(error)
       }

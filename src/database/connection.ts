@@ -1,22 +1,21 @@
 import type { Carrier } from './carrier.ts'
 import { ConnectionLost, endsConnection, sqlState } from './failures.ts'
-import { type OwnerCall, ownerBatch, type Settle } from './owner-batch.ts'
-import type { Row } from './statement.ts'
-import { whichProcess } from './unnamed-batch.ts'
+import {
+  type Batch,
+  type Encode,
+  encodeNamed,
+  type Results,
+  type Settle,
+  whichProcess,
+} from './owner-batch.ts'
 
-/** A statement on its way, and who waits for the answer. */
-export type Job = {
-  readonly call: OwnerCall
-  readonly settle: Settle
-}
-
-/** Something that takes jobs: a connection, or what stands for one. */
+/** Something that takes batches: a connection, or what stands for one. */
 export type Lane = {
-  /** Jobs taken and not settled yet. */
+  /** Batches taken and not settled yet. */
   readonly inFlight: number
-  /** When the oldest job in flight became the oldest, or when the last one was settled; by `performance.now()`. */
+  /** When the oldest batch in flight became the oldest, or when the last one was settled; by `performance.now()`. */
   readonly since: number
-  send(job: Job): void
+  send(batch: Batch, settle: Settle): void
   /** Waits for what is in flight, then ends. */
   close(): Promise<void>
   /** Ends at once; what is in flight fails. */
@@ -28,11 +27,11 @@ export type Lane = {
 /** How a lane is opened; `onEnd` is called once, when it can take no more. */
 export type OpenLane = (options: { connectMs: number; onEnd: (lane: Lane) => void }) => Promise<Lane>
 
-export type Batches = {
+export type Encodings = {
   /** Makes a fresh connection know every statement by its name. */
   readonly preparation: Buffer
-  /** A batch for a connection that does not. */
-  readonly unnamed: (call: OwnerCall) => Buffer
+  /** For a connection that does not. */
+  readonly unnamed: Encode
   /** What is known of who keeps names on this URL; `ask` finds out on each connection. */
   readonly names: 'kept' | 'ask'
 }
@@ -44,14 +43,14 @@ export type Batches = {
 export class Connection implements Lane {
   readonly #carrier: Carrier
   readonly #onEnd: (connection: Connection) => void
-  #bytesOf: (call: OwnerCall) => Buffer
+  #encode: Encode
   #ended = false
   inFlight = 0
   since = performance.now()
 
-  private constructor(carrier: Carrier, batches: Batches, onEnd: (connection: Connection) => void) {
+  private constructor(carrier: Carrier, encodings: Encodings, onEnd: (connection: Connection) => void) {
     this.#carrier = carrier
-    this.#bytesOf = batches.unnamed
+    this.#encode = encodings.unnamed
     this.#onEnd = onEnd
     carrier.onEnd(() => this.#end())
   }
@@ -63,12 +62,12 @@ export class Connection implements Lane {
    */
   static async open(options: {
     carrier: Carrier
-    batches: Batches
+    encodings: Encodings
     connectMs: number
     onEnd: (connection: Connection) => void
   }): Promise<Connection> {
-    const { carrier, batches, connectMs, onEnd } = options
-    const connection = new Connection(carrier, batches, onEnd)
+    const { carrier, encodings, connectMs, onEnd } = options
+    const connection = new Connection(carrier, encodings, onEnd)
     let late = false
     const overdue = setTimeout(() => {
       late = true
@@ -76,9 +75,9 @@ export class Connection implements Lane {
     }, connectMs)
     try {
       await carrier.connect()
-      if (batches.names === 'kept' || (await isDirect(carrier))) {
-        await answerTo(carrier, batches.preparation)
-        connection.#bytesOf = ownerBatch
+      if (encodings.names === 'kept' || (await isDirect(carrier))) {
+        await answerTo(carrier, encodings.preparation)
+        connection.#encode = encodeNamed
       }
       // The end may have come in one piece with the last answer; whoever opened it would not hear of it again.
       if (connection.#ended) throw new ConnectionLost('Connection terminated unexpectedly')
@@ -91,16 +90,16 @@ export class Connection implements Lane {
     }
   }
 
-  send(job: Job): void {
+  send(batch: Batch, settle: Settle): void {
     if (this.inFlight++ === 0) this.since = performance.now()
-    this.#carrier.carry(this.#bytesOf(job.call), (error, row) => {
+    this.#carrier.carry(this.#encode(batch), (error, results) => {
       this.inFlight--
       this.since = performance.now()
       if (error !== null && isLoss(error)) this.destroy()
       else if (error !== null && endsConnection(error)) this.retire()
-      job.settle(
+      settle(
         error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
-        row,
+        results,
       )
     })
   }
@@ -132,13 +131,13 @@ export class Connection implements Lane {
  * somebody else's.
  */
 async function isDirect(carrier: Carrier): Promise<boolean> {
-  const row = await answerTo(carrier, whichProcess)
-  return row?.[0] === String(carrier.processId())
+  const [rows] = await answerTo(carrier, whichProcess)
+  return rows?.[0]?.[0] === String(carrier.processId())
 }
 
-function answerTo(carrier: Carrier, bytes: Buffer): Promise<Row> {
+function answerTo(carrier: Carrier, bytes: Buffer): Promise<Results> {
   return new Promise((resolve, reject) => {
-    carrier.carry(bytes, (error, row) => (error === null ? resolve(row) : reject(error)))
+    carrier.carry(bytes, (error, results) => (error === null ? resolve(results) : reject(error)))
   })
 }
 

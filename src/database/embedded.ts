@@ -7,8 +7,7 @@ import type { BackendMessage } from 'pg-protocol/dist/messages.js'
 import { StartError } from '../errors.ts'
 import type { Engine } from './client.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { Batch, ownerBatch } from './owner-batch.ts'
-import type { Row } from './statement.ts'
+import { BatchQuery, encodeNamed, type Results } from './owner-batch.ts'
 
 export const unwritableFolder =
   'DATA_DIR cannot be written: make the folder writable for this user, or choose another.'
@@ -87,18 +86,20 @@ async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> 
  * only one session. It is shared with the built-in issuer, hence the lock that PGlite's own queries take.
  */
 export async function embeddedEngine({ pglite, close }: Embedded, preparation: Buffer): Promise<Engine> {
-  const exchange = (bytes: Buffer): Promise<Row> =>
+  const exchange = (bytes: Buffer): Promise<Results> =>
     pglite._runExclusiveTransaction(async () => {
-      const { promise, resolve, reject } = Promise.withResolvers<Row>()
-      const batch = new Batch(bytes, (error, row) => (error === null ? resolve(row) : reject(error)))
-      deliver(await pglite.execProtocolRaw(bytes), batch)
+      const { promise, resolve, reject } = Promise.withResolvers<Results>()
+      const query = new BatchQuery(bytes, (error, results) =>
+        error === null ? resolve(results) : reject(error),
+      )
+      deliver(await pglite.execProtocolRaw(bytes), query)
       return promise
     })
   await exchange(preparation)
-  return { run: (call) => exchange(ownerBatch(call)), reachable: () => !pglite.closed, close }
+  return { run: (batch) => exchange(encodeNamed(batch)), reachable: () => !pglite.closed, close }
 }
 
-function deliver(answer: Uint8Array, batch: Batch): void {
+function deliver(answer: Uint8Array, query: BatchQuery): void {
   let failed = false
   // The parser takes a stream; all there is to read is already here.
   const source = {
@@ -106,11 +107,12 @@ function deliver(answer: Uint8Array, batch: Batch): void {
       event === 'data' && listen(Buffer.from(answer)),
   }
   void parse(source as unknown as NodeJS.ReadableStream, (message: BackendMessage) => {
-    if (message.name === 'dataRow') batch.handleDataRow(message as unknown as { fields: (string | null)[] })
+    if (message.name === 'dataRow') query.handleDataRow(message as unknown as { fields: (string | null)[] })
+    if (message.name === 'commandComplete') query.handleCommandComplete()
     if (message.name === 'error') {
       failed = true
-      batch.handleError(message)
+      query.handleError(message)
     }
-    if (message.name === 'readyForQuery' && !failed) batch.handleReadyForQuery()
+    if (message.name === 'readyForQuery' && !failed) query.handleReadyForQuery()
   })
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import type { Access } from './statement.ts'
 
 /**
  * What may be sent again: `anything`, because the batch is known to have changed nothing; `reads`, because nobody
@@ -67,9 +68,9 @@ export function failureOf(error: unknown): Failure {
 }
 
 /** Whether the batch may be sent again after this failure. */
-export function mayRepeat(error: unknown, kind: 'read' | 'write'): boolean {
+export function mayRepeat(error: unknown, access: Access): boolean {
   const { again } = failureOf(error)
-  return again === 'anything' || (again === 'reads' && kind === 'read')
+  return again === 'anything' || (again === 'reads' && access !== 'write')
 }
 
 /** Postgres' own errors can quote a value, and so could seem to say what Neon says; these classes never do. */

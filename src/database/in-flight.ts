@@ -1,5 +1,5 @@
 import type { Lane } from './connection.ts'
-import type { OwnerCall } from './owner-batch.ts'
+import type { Batch } from './owner-batch.ts'
 
 type Share = { inFlight: number; heavy: number; heavyOn: Lane | undefined }
 
@@ -18,30 +18,30 @@ export class InFlight {
     this.#full = full
   }
 
-  isHeavy(call: OwnerCall): boolean {
-    return call.weight >= this.#full
+  isHeavy(batch: Batch): boolean {
+    return batch.weight >= this.#full
   }
 
   loadOn(connection: Lane): number {
     return this.#loads.get(connection) ?? 0
   }
 
-  hasRoom(connection: Lane, call: OwnerCall): boolean {
-    return this.loadOn(connection) + this.#weightOf(call) <= this.#full
+  hasRoom(connection: Lane, batch: Batch): boolean {
+    return this.loadOn(connection) + this.#weightOf(batch) <= this.#full
   }
 
-  /** How many calls, and, while there are heavy ones, where the last of them was sent. */
+  /** How many batches, and, while there are heavy ones, where the last of them was sent. */
   of(owner: string): Readonly<Share> {
     return this.#shares.get(owner) ?? none
   }
 
-  /** Counts a call in; what it returns counts it out. */
-  add(connection: Lane, call: OwnerCall): () => void {
-    const weight = this.#weightOf(call)
-    const heavy = this.isHeavy(call)
+  /** Counts a batch in; what it returns counts it out. */
+  add(connection: Lane, batch: Batch): () => void {
+    const weight = this.#weightOf(batch)
+    const heavy = this.isHeavy(batch)
     this.#loads.set(connection, this.loadOn(connection) + weight)
-    const share = this.#shares.get(call.owner) ?? { ...none }
-    this.#shares.set(call.owner, share)
+    const share = this.#shares.get(batch.owner) ?? { ...none }
+    this.#shares.set(batch.owner, share)
     share.inFlight++
     if (heavy) {
       share.heavy++
@@ -52,11 +52,11 @@ export class InFlight {
       if (load > 0) this.#loads.set(connection, load)
       else this.#loads.delete(connection)
       if (heavy && --share.heavy === 0) share.heavyOn = undefined
-      if (--share.inFlight === 0) this.#shares.delete(call.owner)
+      if (--share.inFlight === 0) this.#shares.delete(batch.owner)
     }
   }
 
-  #weightOf(call: OwnerCall): number {
-    return Math.min(call.weight, this.#full)
+  #weightOf(batch: Batch): number {
+    return Math.min(batch.weight, this.#full)
   }
 }

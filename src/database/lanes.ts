@@ -5,8 +5,7 @@ import { connectsSoon, pauseAfter } from './connecting.ts'
 import type { Lane, OpenLane } from './connection.ts'
 import { callerGone, databaseUnavailable, endsEveryConnection } from './failures.ts'
 import { InFlight } from './in-flight.ts'
-import type { OwnerCall } from './owner-batch.ts'
-import type { Row } from './statement.ts'
+import type { Batch, Results } from './owner-batch.ts'
 import { Turns } from './turns.ts'
 
 export type LaneLimits = {
@@ -44,11 +43,11 @@ export const laneLimits: LaneLimits = {
   connectMs: 10_000,
 }
 
-type Waiting = {
+type Queued = {
   readonly owner: string
-  readonly call: OwnerCall
+  readonly batch: Batch
   readonly queuedAt: number
-  readonly resolve: (row: Row) => void
+  readonly resolve: (results: Results) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -68,7 +67,7 @@ export class Lanes {
   readonly #open = new Set<Lane>()
   /** Take no more work, and have some in flight. */
   readonly #leaving = new Set<Lane>()
-  readonly #waiting: Turns<Waiting>
+  readonly #waiting: Turns<Queued>
   readonly #inFlight: InFlight
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
@@ -104,16 +103,16 @@ export class Lanes {
    * Runs one owner batch.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
    */
-  run(call: OwnerCall): Promise<Row> {
+  run(batch: Batch): Promise<Results> {
     return new Promise((resolve, reject) => {
-      const { owner } = call
-      const job = { owner, call, resolve, reject, queuedAt: performance.now() }
+      const { owner } = batch
+      const queued = { owner, batch, resolve, reject, queuedAt: performance.now() }
       const next = this.#waiting.size === 0 && !this.#closing && this.#mayTake(owner)
-      const connection = next ? this.#connectionFor(job) : undefined
-      if (connection !== undefined) return this.#send(connection, job)
+      const connection = next ? this.#connectionFor(queued) : undefined
+      if (connection !== undefined) return this.#send(connection, queued)
       // While the database is lost, who comes is refused at once instead of waiting for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
-      if (hopeless || !this.#waiting.add(job)) return reject(databaseUnavailable())
+      if (hopeless || !this.#waiting.add(queued)) return reject(databaseUnavailable())
       // What waits may be held back by its own owner's share only, and another connection would change nothing.
       this.#serveWaiting()
       if (this.#waiting.size > 0 && this.#leastBusy() === undefined) this.#grow()
@@ -129,7 +128,7 @@ export class Lanes {
   async close(): Promise<void> {
     this.#closing = true
     clearInterval(this.#sweep)
-    for (const job of this.#waiting.takeOlderThan(Infinity)) job.reject(databaseUnavailable())
+    for (const queued of this.#waiting.takeOlderThan(Infinity)) queued.reject(databaseUnavailable())
     await this.#opening
     const overdue = setTimeout(() => {
       for (const connection of [...this.#open, ...this.#leaving]) connection.destroy()
@@ -149,8 +148,8 @@ export class Lanes {
    * connections their writes would wait there for each other, since each locks the count of the owner's tasks, and
    * their long lists would take as many processes of Postgres.
    */
-  #connectionFor({ owner, call }: Waiting): Lane | undefined {
-    if (!this.#inFlight.isHeavy(call)) return this.#withRoomFor(call) ?? this.#leastBusy()
+  #connectionFor({ owner, batch }: Queued): Lane | undefined {
+    if (!this.#inFlight.isHeavy(batch)) return this.#withRoomFor(batch) ?? this.#leastBusy()
     const { heavyOn } = this.#inFlight.of(owner)
     return heavyOn !== undefined && this.#takesMore(heavyOn) && this.#open.has(heavyOn)
       ? heavyOn
@@ -161,11 +160,11 @@ export class Lanes {
     return connection.inFlight < this.#limits.inFlight
   }
 
-  #withRoomFor(call: OwnerCall): Lane | undefined {
+  #withRoomFor(batch: Batch): Lane | undefined {
     let last: Lane | undefined
     for (const connection of this.#open) {
-      if (!this.#takesMore(connection) || !this.#inFlight.hasRoom(connection, call)) continue
-      if (call.weight === 1) return connection
+      if (!this.#takesMore(connection) || !this.#inFlight.hasRoom(connection, batch)) continue
+      if (batch.weight === 1) return connection
       last = connection
     }
     return last
@@ -182,38 +181,35 @@ export class Lanes {
   }
 
   /** Whether one more connection would have been better; two there should be, so that gets stand behind no commit. */
-  #wantsAnother(connection: Lane, { owner, call }: Waiting): boolean {
+  #wantsAnother(connection: Lane, { owner, batch }: Queued): boolean {
     if (connection.inFlight === 0) return false
     if (this.#open.size === 1) return true
-    if (this.#inFlight.isHeavy(call) && this.#inFlight.of(owner).heavyOn === connection) return false
-    return !this.#inFlight.hasRoom(connection, call)
+    if (this.#inFlight.isHeavy(batch) && this.#inFlight.of(owner).heavyOn === connection) return false
+    return !this.#inFlight.hasRoom(connection, batch)
   }
 
-  #send(connection: Lane, job: Waiting): void {
-    if (this.#wantsAnother(connection, job)) this.#grow()
-    const done = this.#inFlight.add(connection, job.call)
-    connection.send({
-      call: job.call,
-      settle: (error, row) => {
-        done()
-        if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
-        if (error === null) job.resolve(row)
-        else job.reject(error)
-        this.#serveWaiting()
-      },
+  #send(connection: Lane, queued: Queued): void {
+    if (this.#wantsAnother(connection, queued)) this.#grow()
+    const done = this.#inFlight.add(connection, queued.batch)
+    connection.send(queued.batch, (error, results) => {
+      done()
+      if (error !== null && endsEveryConnection(error)) for (const each of this.#open) each.retire()
+      if (error === null) queued.resolve(results)
+      else queued.reject(error)
+      this.#serveWaiting()
     })
   }
 
   #serveWaiting(): void {
     while (this.#waiting.size > 0 && this.#leastBusy() !== undefined) {
-      const job = this.#waiting.take((owner) => this.#mayTake(owner))
-      if (job?.call.gone?.()) {
-        job.reject(callerGone())
+      const queued = this.#waiting.take((owner) => this.#mayTake(owner))
+      if (queued?.batch.gone?.()) {
+        queued.reject(callerGone())
         continue
       }
-      const connection = job === undefined ? undefined : this.#connectionFor(job)
-      if (job === undefined || connection === undefined) return
-      this.#send(connection, job)
+      const connection = queued === undefined ? undefined : this.#connectionFor(queued)
+      if (queued === undefined || connection === undefined) return
+      this.#send(connection, queued)
     }
   }
 
@@ -254,7 +250,7 @@ export class Lanes {
         if (this.#open.size > 0) return
         if (!this.#lost) record(this.#log, 'error', 'database_lost', { cause: causeOf(error) })
         this.#lost = true
-        for (const job of this.#waiting.takeOlderThan(Infinity)) job.reject(databaseUnavailable(error))
+        for (const queued of this.#waiting.takeOlderThan(Infinity)) queued.reject(databaseUnavailable(error))
       },
     )
   }
@@ -275,8 +271,8 @@ export class Lanes {
         void connection.close()
       }
     }
-    for (const job of this.#waiting.takeOlderThan(now - this.#limits.waitMs))
-      job.reject(databaseUnavailable())
+    for (const queued of this.#waiting.takeOlderThan(now - this.#limits.waitMs))
+      queued.reject(databaseUnavailable())
     if (this.#lost || (this.#waiting.size > 0 && this.#leastBusy() === undefined)) this.#grow()
   }
 }

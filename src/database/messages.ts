@@ -7,8 +7,10 @@ import type { Value } from './statement.ts'
  * Each takes its values in text format and asks for text back; the columns are known, so nothing is described.
  */
 
-/** A statement known to the connection by its name, and the values for this once. */
-export type Call = { readonly name: string; readonly values: readonly Value[] }
+/**
+ * One run of a statement: by the name under which the connection knows it, or, without one, by the bytes of its Parse.
+ */
+export type Run = { readonly name: string; readonly values: readonly Value[]; readonly parse?: Buffer }
 
 const execute = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0])
 const sync = Buffer.from([0x53, 0, 0, 0, 4])
@@ -16,41 +18,28 @@ const int16 = 2
 const int32 = 4
 
 /**
- * Bind and Execute for each call, closed by one Sync: what Postgres runs as one implicit transaction.
+ * Bind and Execute for each run, closed by one Sync: what Postgres runs as one implicit transaction.
  * An error in any of them undoes all, and the Sync is where the next batch on the connection starts afresh.
  */
-export function batch(calls: readonly Call[]): Buffer {
-  const texts = calls.map((call) => call.values.map(asText))
+export function batch(runs: readonly Run[]): Buffer {
+  const texts = runs.map((run) => run.values.map(asText))
   let length = sync.length
-  for (const [i, call] of calls.entries()) length += bindLength(call.name, texts[i] ?? []) + execute.length
+  for (const [i, { name, parse }] of runs.entries())
+    length += (parse?.length ?? 0) + bindLength(name, texts[i] ?? []) + execute.length
   const bytes = Buffer.allocUnsafe(length)
   let at = 0
-  for (const [i, call] of calls.entries()) {
-    at = writeBind(bytes, at, call.name, texts[i] ?? [])
+  for (const [i, { name, parse }] of runs.entries()) {
+    if (parse !== undefined) at += parse.copy(bytes, at)
+    at = writeBind(bytes, at, name, texts[i] ?? [])
     at += execute.copy(bytes, at)
   }
   sync.copy(bytes, at)
   return bytes
 }
 
-/** A statement that the connection has not seen, as the bytes of its Parse, and the values for this once. */
-export type ParsedCall = { readonly parse: Buffer; readonly values: readonly Value[] }
-
-/**
- * As `batch`, for a connection that keeps no names: each statement is parsed anew, without one, before it is bound.
- * The Parse must be one of `parse({ name: '', … })`.
- */
-export function unnamedBatch(calls: readonly ParsedCall[]): Buffer {
-  const pieces = calls.flatMap(({ parse, values }) => {
-    const bound = batch([{ name: '', values }])
-    return [parse, bound.subarray(0, bound.length - sync.length)]
-  })
-  return Buffer.concat([...pieces, sync])
-}
-
-/** Parse for each statement, behind the calls given, closed by one Sync. */
-export function preparation(first: Parse, calls: readonly Call[], rest: readonly Parse[]): Buffer {
-  const running = batch(calls)
+/** Parse for each statement, behind the runs given, closed by one Sync. */
+export function preparation(first: Parse, runs: readonly Run[], rest: readonly Parse[]): Buffer {
+  const running = batch(runs)
   return Buffer.concat([
     parse(first),
     running.subarray(0, running.length - sync.length),

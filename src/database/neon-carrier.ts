@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Carrier } from './carrier.ts'
 import { asError, farewell, type NeonDriver } from './neon-driver.ts'
-import { Batch } from './owner-batch.ts'
+import { BatchQuery } from './owner-batch.ts'
 
 /**
  * Postgres' protocol through a WebSocket to Neon's proxy. It holds one batch at a time: the driver sends the next
@@ -10,7 +10,7 @@ import { Batch } from './owner-batch.ts'
 export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: string): Carrier {
   const client = new Client({ connectionString: url, application_name: 'docket' })
   const { end, destroy } = farewell(client)
-  const sent = new Set<Batch>()
+  const sent = new Set<BatchQuery>()
   const givenUp = Promise.withResolvers<never>()
   givenUp.promise.catch(() => undefined)
   return {
@@ -25,9 +25,9 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
     },
     processId: () => ('processID' in client ? Number(client.processID) : undefined),
     carry: (bytes, settle) => {
-      const batch = new Batch(bytes, (error, row) => {
+      const batch = new BatchQuery(bytes, (error, results) => {
         sent.delete(batch)
-        settle(error, row)
+        settle(error, results)
       })
       sent.add(batch)
       client.query(batch)

@@ -1,8 +1,7 @@
-import type { Job, Lane } from './connection.ts'
+import type { Lane } from './connection.ts'
 import { ConnectionLost, saidByNeon, sqlState } from './failures.ts'
 import type { NeonDriver } from './neon-driver.ts'
-import { type BatchLimits, batchLimits, enter, type OwnerCall } from './owner-batch.ts'
-import type { Row } from './statement.ts'
+import { type Batch, type BatchLimits, batchLimits, enter, type Results, type Settle } from './owner-batch.ts'
 
 /** Columns as the text that Postgres sends, as they come over TCP. */
 const asText = { getTypeParser: () => (text: string) => text }
@@ -64,36 +63,37 @@ export class HttpLane implements Lane {
     return performance.now()
   }
 
-  send({ call, settle }: Job): void {
+  send(batch: Batch, settle: Settle): void {
     this.inFlight++
-    const running = this.#run(call).then(
-      (row) => {
+    const running = this.#run(batch).then(
+      (results) => {
         this.inFlight--
-        settle(null, row)
+        settle(null, results)
       },
       (error: unknown) => {
         this.inFlight--
         if (sqlState(error) === undefined) this.#end()
-        settle(error, undefined)
+        settle(error, [])
       },
     )
     this.#running.add(running)
     void running.finally(() => this.#running.delete(running))
   }
 
-  async #run({ owner, statement, values }: OwnerCall): Promise<Row> {
-    if (owner === '') throw new Error('A batch needs an owner')
+  async #run({ owner, questions }: Batch): Promise<Results> {
     const signal = AbortSignal.any([this.#givenUp.signal, AbortSignal.timeout(this.#batchMs)])
-    const batch = [
+    const queries = [
       this.#sql.query(this.#enter, [owner]),
-      this.#sql.query(statement.text, [...values], { types: asText }),
+      ...questions.map(({ statement, values }) =>
+        this.#sql.query(statement.text, [...values(owner)], { types: asText }),
+      ),
     ]
-    const [entered, rows, ...more] = await answered(
-      this.#sql.transaction(batch, { isolationLevel: 'ReadCommitted', fetchOptions: onlyTo(signal) }),
+    const [entered, ...results] = await answered(
+      this.#sql.transaction(queries, { isolationLevel: 'ReadCommitted', fetchOptions: onlyTo(signal) }),
     )
-    if (entered === undefined || rows === undefined || more.length > 0)
+    if (entered === undefined || results.length !== questions.length)
       throw new ConnectionLost('The answer over HTTP was not that of a batch')
-    return rows[0]
+    return results
   }
 
   async close(): Promise<void> {

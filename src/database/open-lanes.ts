@@ -1,14 +1,13 @@
 import { type Carrier, tcpCarrier } from './carrier.ts'
 import type { PostgresOptions } from './client.ts'
 import { unreachable } from './connecting.ts'
-import { type Batches, Connection, type OpenLane } from './connection.ts'
+import { Connection, type Encodings, type OpenLane } from './connection.ts'
 import { clientConfig, keepsNames } from './connection-url.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
 import { webSocketCarrier } from './neon-carrier.ts'
 import { loadNeonDriver } from './neon-driver.ts'
 import { HttpLane } from './neon-http.ts'
-import { prepareAll } from './owner-batch.ts'
-import { unnamedOwnerBatches } from './unnamed-batch.ts'
+import { encodeUnnamed, prepareAll } from './owner-batch.ts'
 
 /**
  * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when
@@ -38,15 +37,15 @@ async function lanesBy(
     const shared = { ...limits, connections: 1, inFlight: limits.connections }
     return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
   }
-  const batches: Batches = {
+  const encodings: Encodings = {
     preparation: prepareAll(statements, given),
-    unnamed: unnamedOwnerBatches(given),
+    unnamed: encodeUnnamed(given),
     names: keepsNames(url) ? 'kept' : 'ask',
   }
   const over =
     (carrier: () => Carrier): OpenLane =>
     (opening) =>
-      Connection.open({ carrier: carrier(), batches, ...opening })
+      Connection.open({ carrier: carrier(), encodings, ...opening })
   if (driver === 'neon-ws') {
     const neon = await loadNeonDriver()
     return { open: over(() => webSocketCarrier(neon, url)), limits: { ...limits, inFlight: 1 } }

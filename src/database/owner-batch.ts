@@ -1,7 +1,7 @@
 import pg from 'pg'
-import { batch, preparation } from './messages.ts'
+import { batch, parse, preparation } from './messages.ts'
 import { appRole } from './roles.ts'
-import type { AnyStatement, Row, Value } from './statement.ts'
+import type { Access, AnyStatement, Cells, Question } from './statement.ts'
 
 export type BatchLimits = {
   /** Longest run of one statement, and longest wait for a lock, before Postgres itself gives up. */
@@ -32,43 +32,100 @@ export function enter(limits: BatchLimits = batchLimits): string {
 
 const enterName = 'enter'
 
-/** One statement to run as one owner. */
-export type OwnerCall = {
+/** What one owner asks in one transaction and one round trip. */
+export type Batch = {
   readonly owner: string
-  readonly statement: AnyStatement
-  readonly values: readonly Value[]
-  /** `Statement.weight` of this input. */
+  readonly questions: readonly Question[]
+  /** What may be done when the answer is lost: as for the strictest of the statements. */
+  readonly access: Access
+  /** The sum of the weights. */
   readonly weight: number
   /** True once nobody waits for the answer: what was not sent by then need not be. */
   readonly gone?: (() => boolean) | undefined
 }
 
-/**
- * The bytes of an owner batch: enter as the owner, run one statement, Sync. One write, one read, one
- * transaction; what follows on the same connection belongs to somebody else and shares nothing with it.
- */
-export function ownerBatch({ owner, statement, values }: OwnerCall): Buffer {
+const strictness: readonly Access[] = ['read', 'repeatable-write', 'write']
+
+/** @throws Error when the owner is empty: the policies would show nothing. */
+export function batchOf(owner: string, questions: readonly Question[], gone?: () => boolean): Batch {
   if (owner === '') throw new Error('A batch needs an owner')
-  return batch([
-    { name: enterName, values: [owner] },
-    { name: statement.name, values },
-  ])
+  let weight = 0
+  let strictest = 0
+  for (const question of questions) {
+    weight += question.weight
+    strictest = Math.max(strictest, strictness.indexOf(question.statement.access))
+  }
+  return { owner, questions, access: strictness[strictest] ?? 'write', weight, gone }
 }
 
+/** How a batch becomes the bytes of a connection. */
+export type Encode = (batch: Batch) => Buffer
+
 /**
- * The bytes that make a fresh connection know every statement. They are prepared as the role that will run
+ * For connections that know the prepared statements by name: enter as the owner, run the statements, Sync. One write, one
+ * read, one transaction. The next batch on the connection belongs to another owner and shares nothing with it.
+ */
+export const encodeNamed: Encode = ({ owner, questions }) =>
+  batch([
+    { name: enterName, values: [owner] },
+    ...questions.map(({ statement, values }) =>
+      statement.prepared
+        ? { name: statement.name, values: values(owner) }
+        : { name: '', parse: parseOf(statement), values: values(owner) },
+    ),
+  ])
+
+/**
+ * For poolers that give every transaction another session and do not know which statements that one has seen: the same
+ * batch, with the text of each statement.
+ */
+export function encodeUnnamed(limits: Partial<BatchLimits> = {}): Encode {
+  const entering = parse({ name: '', text: enter({ ...batchLimits, ...limits }) })
+  return ({ owner, questions }) =>
+    batch([
+      { name: '', parse: entering, values: [owner] },
+      ...questions.map(({ statement, values }) => ({
+        name: '',
+        parse: parseOf(statement),
+        values: values(owner),
+      })),
+    ])
+}
+
+const parsed = new WeakMap<AnyStatement, Buffer>()
+
+function parseOf(statement: AnyStatement): Buffer {
+  const known = parsed.get(statement)
+  if (known !== undefined) return known
+  const bytes = parse({ name: '', text: statement.text })
+  parsed.set(statement, bytes)
+  return bytes
+}
+
+/** Asks which process of Postgres answers; it reads no rows of owners. */
+export const whichProcess = batch([
+  { name: '', parse: parse({ name: '', text: 'select pg_backend_pid()' }), values: [] },
+])
+
+/**
+ * The bytes that make a fresh connection know every prepared statement. They are prepared as the role that will run
  * them, so that Postgres plans them with the policies from the start.
  */
 export function prepareAll(statements: readonly AnyStatement[], limits: Partial<BatchLimits> = {}): Buffer {
   return preparation(
     { name: enterName, text: enter({ ...batchLimits, ...limits }) },
     [{ name: enterName, values: [''] }],
-    statements,
+    statements.filter(({ prepared }) => prepared),
   )
 }
 
-/** Told once what became of a batch: an error, or the first row of its last statement. */
-export type Settle = (error: unknown, row: Row) => void
+/** All rows of each statement of a batch, `enter` left out. */
+export type Results = readonly (readonly Cells[])[]
+
+/** Called once with what became of a batch: an error, or the results. */
+export type Settle = (error: unknown, results: Results) => void
+
+const nothing: Results = []
 
 type Wire = { stream: NodeJS.WritableStream }
 
@@ -76,14 +133,14 @@ type Wire = { stream: NodeJS.WritableStream }
 const PgQuery = pg.Query as unknown as new (config: object) => { submit(wire: Wire): Error | null }
 
 /**
- * Ready-made bytes that end in one Sync, carried by `pg`'s pipeline mode, and the answer up to ReadyForQuery:
- * the first row of the last statement. It settles exactly once; before ReadyForQuery nothing is known to be
- * committed, so it never settles earlier with success.
+ * Ready-made bytes that end in one Sync, carried by `pg`'s pipeline mode, and the answer up to ReadyForQuery. It
+ * settles exactly once; before ReadyForQuery nothing is known to be committed, so it never settles earlier with success.
  */
-export class Batch extends PgQuery {
+export class BatchQuery extends PgQuery {
   readonly #bytes: Buffer
   #settle: Settle | undefined
-  #row: Row
+  readonly #results: Cells[][] = []
+  #rows: Cells[] = []
 
   constructor(bytes: Buffer, settle: Settle) {
     super({})
@@ -97,23 +154,26 @@ export class Batch extends PgQuery {
   }
 
   handleDataRow(message: { fields: (string | null)[] }): void {
-    this.#row ??= message.fields
+    this.#rows.push(message.fields)
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    this.#results.push(this.#rows)
+    this.#rows = []
+  }
 
   handleError(error: unknown): void {
-    this.#settleOnce(error, undefined)
+    this.#settleOnce(error, nothing)
   }
 
   handleReadyForQuery(): void {
-    this.#settleOnce(null, this.#row)
+    this.#settleOnce(null, this.#results)
   }
 
-  #settleOnce(error: unknown, row: Row): void {
+  #settleOnce(error: unknown, results: Results): void {
     const settle = this.#settle
     this.#settle = undefined
-    settle?.(error, row)
+    settle?.(error, results)
   }
 }
 

@@ -4,17 +4,24 @@ import { drizzle } from 'drizzle-orm/pg-proxy'
 /** A value as Postgres takes it in text format. */
 export type Value = string | number | boolean | null
 
-/** The columns of the one row a statement answers, as text; `undefined` when it answers no row. */
-export type Row = readonly (string | null)[] | undefined
+/** The columns of one row, as the text that Postgres sends. */
+export type Cells = readonly (string | null)[]
 
 /**
- * One statement of the closed set that Docket runs, compiled once: its text, the order of its parameters, and
- * how its single row becomes a result. It can only be run through `asOwner`, which supplies the owner.
+ * What may be done after the answer to a statement was lost: a `read` is repeated, and so is a `repeatable-write`, which
+ * changes nothing more the second time. A `write` is not.
  */
-export type Statement<Input, Result> = {
-  readonly name: string
-  /** A `read` may be repeated on another connection when its answer was lost; a `write` may not. */
-  readonly kind: 'read' | 'write'
+export type Access = 'read' | 'repeatable-write' | 'write'
+
+/**
+ * One statement, compiled once: its text, the order of its parameters, and how its rows become a result. It runs
+ * through `ask` only, which supplies the owner.
+ */
+export type Statement<Input, Result, Name extends string = string> = {
+  readonly name: Name
+  readonly access: Access
+  /** Whether connections know it by its name. Otherwise its text travels with each batch. */
+  readonly prepared: boolean
   /**
    * How long it keeps a process of Postgres busy, in steps of about 70 µs; a read of one row by its key, the lightest, is
    * 1. Others may stand behind it for so long. A whole number, because these are added and taken away again. `Infinity`,
@@ -23,11 +30,36 @@ export type Statement<Input, Result> = {
   readonly weight: (input: Input) => number
   readonly text: string
   readonly values: (owner: string, input: Input) => Value[]
-  readonly result: (row: Row) => Result
+  readonly rows: (rows: readonly Cells[]) => Result
 }
 
 /** Any statement, for lists of them; it can be prepared but not run. */
-export type AnyStatement = Pick<Statement<never, unknown>, 'name' | 'kind' | 'text'>
+export type AnyStatement = Pick<Statement<never, unknown>, 'name' | 'access' | 'prepared' | 'text'>
+
+/** A statement with its input. */
+export type Question<Result = unknown, Name extends string = string> = {
+  readonly statement: AnyStatement & { readonly name: Name }
+  readonly weight: number
+  readonly values: (owner: string) => readonly Value[]
+  readonly rows: (rows: readonly Cells[]) => Result
+}
+
+export function question<Input, Result, Name extends string>(
+  statement: Statement<Input, Result, Name>,
+  input: Input,
+): Question<Result, Name> {
+  return {
+    statement,
+    weight: statement.weight(input),
+    values: (owner) => statement.values(owner, input),
+    rows: statement.rows,
+  }
+}
+
+/** The result of each question, in their order. */
+export type ResultsOf<Asked extends readonly Question[]> = {
+  -readonly [At in keyof Asked]: Asked[At] extends Question<infer Result> ? Result : never
+}
 
 const ownerParameter = 'owner_id'
 
@@ -35,7 +67,7 @@ const ownerParameter = 'owner_id'
 export const owner = sql.placeholder(ownerParameter)
 
 /** Builds statements and has no connection: anything run on it throws. */
-export const build = drizzle(() => Promise.reject(new Error('Statements are run through asOwner')))
+export const build = drizzle(() => Promise.reject(new Error('Statements are run through ask')))
 
 type Buildable = { toSQL(): { sql: string; params: unknown[] } }
 
@@ -44,14 +76,19 @@ type Buildable = { toSQL(): { sql: string; params: unknown[] } }
  *
  * @throws Error at start-up when the query does not name the owner, or takes a value that is no placeholder.
  */
-export function defineStatement<Input extends Record<string, Value>, Result>(definition: {
-  name: string
-  kind: 'read' | 'write'
+export function defineStatement<
+  Input extends Record<string, Value>,
+  Result,
+  const Name extends string = string,
+>(definition: {
+  name: Name
+  access: Access
+  prepared?: boolean
   weight?: (input: Input) => number
   query: Buildable
-  result: (row: Row) => Result
-}): Statement<Input, Result> {
-  const { name, kind, weight = () => Infinity, result } = definition
+  rows: (rows: readonly Cells[]) => Result
+}): Statement<Input, Result, Name> {
+  const { name, access, prepared = true, weight = () => Infinity, rows } = definition
   const { sql: numbered, params } = definition.query.toSQL()
   const names = params.map(nameOf)
   const parameters = [...new Set(names)]
@@ -68,7 +105,7 @@ export function defineStatement<Input extends Record<string, Value>, Result>(def
       if (value === undefined) throw new Error(`Statement ${name} lacks ${parameter}`)
       return value
     })
-  return Object.freeze({ name, kind, weight, text, values, result })
+  return Object.freeze({ name, access, prepared, weight, text, values, rows })
 }
 
 /** Runs a statement that is written as SQL text where Drizzle's builder has no word for it. */

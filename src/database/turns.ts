@@ -1,9 +1,9 @@
 /**
- * A bounded queue in which owners take turns: whoever asks most waits behind one job of everybody else, never
+ * A bounded queue in which owners take turns: whoever asks most waits behind one queued of everybody else, never
  * in front of them. Nobody may fill it alone.
  */
-export class Turns<Job extends { readonly owner: string; readonly queuedAt: number }> {
-  readonly #byOwner = new Map<string, Job[]>()
+export class Turns<Queued extends { readonly owner: string; readonly queuedAt: number }> {
+  readonly #byOwner = new Map<string, Queued[]>()
   readonly #most: number
   readonly #mostOfOne: number
   readonly #atOnce: number
@@ -18,40 +18,40 @@ export class Turns<Job extends { readonly owner: string; readonly queuedAt: numb
   }
 
   /** Returns false, and keeps nothing, when the queue is full, or the owner has a full share of it. */
-  add(job: Job): boolean {
-    const jobs = this.#byOwner.get(job.owner)
-    if (this.size >= this.#most || (jobs?.length ?? 0) >= this.#mostOfOne) return false
+  add(queued: Queued): boolean {
+    const batches = this.#byOwner.get(queued.owner)
+    if (this.size >= this.#most || (batches?.length ?? 0) >= this.#mostOfOne) return false
     this.size++
-    if ((jobs?.length ?? 0) < this.#atOnce) this.ready++
-    if (jobs === undefined) this.#byOwner.set(job.owner, [job])
-    else jobs.push(job)
+    if ((batches?.length ?? 0) < this.#atOnce) this.ready++
+    if (batches === undefined) this.#byOwner.set(queued.owner, [queued])
+    else batches.push(queued)
     return true
   }
 
-  /** The next job of the first owner in turn who is ready; that owner then goes to the end. */
-  take(ready: (owner: string) => boolean = () => true): Job | undefined {
-    for (const [owner, jobs] of this.#byOwner) {
+  /** The next queued of the first owner in turn who is ready; that owner then goes to the end. */
+  take(ready: (owner: string) => boolean = () => true): Queued | undefined {
+    for (const [owner, batches] of this.#byOwner) {
       if (!ready(owner)) continue
-      const job = jobs.shift()
+      const queued = batches.shift()
       this.#byOwner.delete(owner)
-      if (jobs.length > 0) this.#byOwner.set(owner, jobs)
-      if (job === undefined) return undefined
+      if (batches.length > 0) this.#byOwner.set(owner, batches)
+      if (queued === undefined) return undefined
       this.size--
-      if (jobs.length < this.#atOnce) this.ready--
-      return job
+      if (batches.length < this.#atOnce) this.ready--
+      return queued
     }
     return undefined
   }
 
-  /** Removes and returns every job queued before the instant given. */
-  takeOlderThan(instant: number): Job[] {
-    const old: Job[] = []
-    for (const [owner, jobs] of this.#byOwner) {
-      while (jobs[0] !== undefined && jobs[0].queuedAt < instant) {
-        old.push(...jobs.splice(0, 1))
-        if (jobs.length < this.#atOnce) this.ready--
+  /** Removes and returns every queued queued before the instant given. */
+  takeOlderThan(instant: number): Queued[] {
+    const old: Queued[] = []
+    for (const [owner, batches] of this.#byOwner) {
+      while (batches[0] !== undefined && batches[0].queuedAt < instant) {
+        old.push(...batches.splice(0, 1))
+        if (batches.length < this.#atOnce) this.ready--
       }
-      if (jobs.length === 0) this.#byOwner.delete(owner)
+      if (batches.length === 0) this.#byOwner.delete(owner)
     }
     this.size -= old.length
     return old

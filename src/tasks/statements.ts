@@ -1,7 +1,7 @@
 import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { jsonColumns, returnedJson } from '../database/columns.ts'
-import { build, defineStatement, owner, type Row, raw } from '../database/statement.ts'
+import { build, type Cells, defineStatement, owner, raw } from '../database/statement.ts'
 import { tasks } from './table.ts'
 
 /** The client's fields of a task as the statements take them. */
@@ -14,10 +14,10 @@ const changed = (title: SQL, description: SQL, status: SQL) =>
     is distinct from (${title}, ${description}, ${status}) then now() else ${tasks.updated_at} end`
 
 /** The whole answer as JSON text, or null when there is no such task. */
-const json = (row: Row): string | null => row?.[0] ?? null
+const json = ([row]: readonly Cells[]): string | null => row?.[0] ?? null
 
 /** The same where there always is a row. */
-const written = (row: Row): string => row?.[0] ?? ''
+const written = ([row]: readonly Cells[]): string => row?.[0] ?? ''
 
 const page = alias(tasks, 'page')
 const answers = (from: SQL) =>
@@ -44,7 +44,7 @@ export const listTasks = defineStatement<
   { json: string; cutAfter: number | undefined }
 >({
   name: 'list_tasks',
-  kind: 'read',
+  access: 'read',
   // So that whoever stands behind a full connection waits for about a millisecond, whatever the length of the lists.
   weight: ({ limit, skip }) => 1 + Math.ceil((limit + skip / 10) / 30),
   query: raw(sql`
@@ -67,17 +67,17 @@ export const listTasks = defineStatement<
         else (select string_agg(json, ',') from (${answers(sql`page`)}) as lines) end, '') || ']',
       case when long then nullif((select count(*) from cut), (select count(*) from page)) end
     from (select sum(${textBytes}) > ${shortBytes} as long from page) as size`),
-  result: (row) => ({ json: written(row), cutAfter: row?.[1] == null ? undefined : Number(row[1]) }),
+  rows: (rows) => ({ json: written(rows), cutAfter: rows[0]?.[1] == null ? undefined : Number(rows[0][1]) }),
 })
 
 export const getTask = defineStatement<{ id: string }, string | null>({
   name: 'get_task',
-  kind: 'read',
+  access: 'read',
   weight: () => 1,
   query: raw(
     sql`select row_to_json(answer)::text from (select ${jsonColumns(tasks)} from ${tasks} where ${own}) answer`,
   ),
-  result: json,
+  rows: json,
 })
 
 const given = {
@@ -88,18 +88,18 @@ const given = {
 
 export const createTask = defineStatement<{ id: string } & Fields, string>({
   name: 'create_task',
-  kind: 'write',
+  access: 'write',
   query: build
     .insert(tasks)
     .values({ owner_id: owner, id, ...given })
     .returning({ json: returnedJson(tasks) }),
-  result: written,
+  rows: written,
 })
 
 /** Replaces one's own task under an id, or creates it; `updated_at` moves only when something changed. */
 export const putTask = defineStatement<{ id: string } & Fields, { json: string; created: boolean }>({
   name: 'put_task',
-  kind: 'write',
+  access: 'write',
   query: build
     .insert(tasks)
     .values({ owner_id: owner, id, ...given })
@@ -114,7 +114,7 @@ export const putTask = defineStatement<{ id: string } & Fields, { json: string; 
     })
     // Only a row that this very statement inserted has no xmax.
     .returning({ json: returnedJson(tasks), created: sql<boolean>`xmax = 0` }),
-  result: (row) => ({ json: written(row), created: row?.[1] === 't' }),
+  rows: (rows) => ({ json: written(rows), created: rows[0]?.[1] === 't' }),
 })
 
 type Patch = { id: string; title: string | null; status: string | null } & {
@@ -125,7 +125,7 @@ type Patch = { id: string; title: string | null; status: string | null } & {
 /** Changes the fields given; null leaves `title` and `status` alone, `set_description` tells "clear" from "leave". */
 export const patchTask = defineStatement<Patch, string | null>({
   name: 'patch_task',
-  kind: 'write',
+  access: 'write',
   query: (() => {
     const title = sql`coalesce(${given.title}::text, ${tasks.title})`
     const status = sql`coalesce(${given.status}::text, ${tasks.status})`
@@ -137,14 +137,14 @@ export const patchTask = defineStatement<Patch, string | null>({
       .where(own)
       .returning({ json: returnedJson(tasks) })
   })(),
-  result: json,
+  rows: json,
 })
 
 export const deleteTask = defineStatement<{ id: string }, boolean>({
   name: 'delete_task',
-  kind: 'write',
+  access: 'write',
   query: build.delete(tasks).where(own).returning({ id: tasks.id }),
-  result: (row) => row !== undefined,
+  rows: (rows) => rows.length > 0,
 })
 
 export const taskStatements = [listTasks, getTask, createTask, putTask, patchTask, deleteTask]

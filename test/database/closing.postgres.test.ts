@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { openPostgres } from '../../src/database/client.ts'
+import { askOne } from '../support/ask.ts'
 import { freshDatabase } from '../support/database.ts'
 import { startNeonStandIn } from '../support/neon-stand-in.ts'
 import { admin } from '../support/real-postgres.ts'
@@ -14,7 +15,7 @@ test.each(['postgres', 'neon-ws', 'neon-http'] as const)(
     const log = pino({ level: 'silent' })
     const limits = { connections: 1 }
     const database = await openPostgres({ url: postgres.url, driver, statements: [nap], log, limits })
-    const inFlight = outcome(database.asOwner('ann', nap, { word: '0.3' }))
+    const inFlight = outcome(askOne(database, 'ann', nap, { word: '0.3' }))
     const napping = () =>
       admin(
         postgres.url,

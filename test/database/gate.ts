@@ -3,76 +3,76 @@ import pg from 'pg'
 import { pino } from 'pino'
 import { vi } from 'vitest'
 import { type Database, openPostgres, type PostgresOptions } from '../../src/database/client.ts'
-import { defineStatement, owner, type Row, raw } from '../../src/database/statement.ts'
+import { type Cells, defineStatement, owner, raw } from '../../src/database/statement.ts'
 import { freshDatabase } from '../support/database.ts'
 import { type Rewrite, startProxy, type TcpProxy } from '../support/proxy.ts'
 
-const text = (row: Row) => row?.[0] ?? null
+const text = ([row]: readonly Cells[]) => row?.[0] ?? null
 const word = sql.placeholder('word')
 type Word = { word: string }
 
 /** Answers at once. */
 export const echo = defineStatement<Word, string | null>({
   name: 'echo',
-  kind: 'read',
+  access: 'read',
   query: raw(sql`select ${word}::text where ${owner}::text is not null`),
-  result: text,
+  rows: text,
 })
 
 /** Waits in Postgres until the gate is open, then answers. */
 export const readAtGate = defineStatement<Word, string | null>({
   name: 'read_at_gate',
-  kind: 'read',
+  access: 'read',
   query: raw(
     sql`select ${word}::text from (select pg_advisory_xact_lock_shared(42)) gate where ${owner}::text is not null`,
   ),
-  result: text,
+  rows: text,
 })
 
 /** The same, and it says how long it takes, as the weight given. */
 export const weighedAtGate = defineStatement<Word & { weight: number }, string | null>({
   name: 'weighed_at_gate',
-  kind: 'read',
+  access: 'read',
   weight: ({ weight }) => weight,
   query: raw(
     sql`select ${word}::text from (select pg_advisory_xact_lock_shared(42)) gate where ${owner}::text is not null`,
   ),
-  result: text,
+  rows: text,
 })
 
 /** Adds a row, each time another one, when the gate is open. */
 export const writeAtGate = defineStatement<Word, string | null>({
   name: 'write_at_gate',
-  kind: 'write',
+  access: 'write',
   query:
     raw(sql`insert into docket.tasks (owner_id, id, title) select ${owner}, gen_random_uuid(), ${word}::text
     from (select pg_advisory_xact_lock_shared(42)) gate returning title`),
-  result: text,
+  rows: text,
 })
 
 /** Takes as many seconds as the word says. */
 export const nap = defineStatement<Word, string | null>({
   name: 'nap',
-  kind: 'write',
+  access: 'write',
   query: raw(sql`select pg_sleep(${word}::float8)::text where ${owner}::text is not null`),
-  result: text,
+  rows: text,
 })
 
 /** The same as a read that says it is soon over. */
 export const lightNap = defineStatement<Word, string | null>({
   name: 'light_nap',
-  kind: 'read',
+  access: 'read',
   weight: () => 1,
   query: raw(sql`select pg_sleep(${word}::float8)::text where ${owner}::text is not null`),
-  result: text,
+  rows: text,
 })
 
 /** Answers every column of the table there is, so that a new one changes the type of its result. */
 export const everyColumn = defineStatement<Record<never, never>, number>({
   name: 'every_column',
-  kind: 'write',
+  access: 'write',
   query: raw(sql`update docket.tasks t set title = title where owner_id = ${owner} returning *`),
-  result: (row) => row?.length ?? 0,
+  rows: ([row]) => row?.length ?? 0,
 })
 
 const statements = [echo, readAtGate, weighedAtGate, writeAtGate, nap, lightNap, everyColumn]

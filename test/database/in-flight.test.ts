@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Lane } from '../../src/database/connection.ts'
 import { InFlight } from '../../src/database/in-flight.ts'
-import type { OwnerCall } from '../../src/database/owner-batch.ts'
-import { echo } from './gate.ts'
+import type { Batch } from '../../src/database/owner-batch.ts'
 
 const lane = (): Lane => ({
   inFlight: 0,
@@ -12,48 +11,48 @@ const lane = (): Lane => ({
   destroy: () => undefined,
   retire: () => undefined,
 })
-const call = (weight: number, owner = 'ann'): OwnerCall => ({ owner, statement: echo, values: [], weight })
+const batch = (weight: number, owner = 'ann'): Batch => ({ owner, questions: [], access: 'read', weight })
 
 test('a connection has room as long as all that is on it weighs no more than it takes', () => {
   const inFlight = new InFlight(16)
   const one = lane()
-  const settled = [5, 5, 5].map((weight) => inFlight.add(one, call(weight)))
+  const settled = [5, 5, 5].map((weight) => inFlight.add(one, batch(weight)))
   expect([inFlight.loadOn(one), inFlight.loadOn(lane())]).toEqual([15, 0])
-  expect([1, 2].map((weight) => inFlight.hasRoom(one, call(weight)))).toEqual([true, false])
+  expect([1, 2].map((weight) => inFlight.hasRoom(one, batch(weight)))).toEqual([true, false])
   settled[1]?.()
   expect(inFlight.loadOn(one)).toBe(10)
-  expect(inFlight.hasRoom(one, call(6))).toBe(true)
+  expect(inFlight.hasRoom(one, batch(6))).toBe(true)
 })
 
 test('what is heavy fills a connection and no more, and leaves nothing behind', () => {
   const inFlight = new InFlight(16)
-  expect([15, 16, 17, Infinity].map((weight) => inFlight.isHeavy(call(weight)))).toEqual([
+  expect([15, 16, 17, Infinity].map((weight) => inFlight.isHeavy(batch(weight)))).toEqual([
     false,
     true,
     true,
     true,
   ])
   const one = lane()
-  const light = inFlight.add(one, call(3))
-  const heavy = inFlight.add(one, call(Infinity))
-  const another = inFlight.add(one, call(500))
+  const light = inFlight.add(one, batch(3))
+  const heavy = inFlight.add(one, batch(Infinity))
+  const another = inFlight.add(one, batch(500))
   expect(inFlight.loadOn(one)).toBe(35)
   heavy()
   another()
   expect(inFlight.loadOn(one)).toBe(3)
   light()
   expect(inFlight.loadOn(one)).toBe(0)
-  expect(inFlight.hasRoom(one, call(Infinity))).toBe(true)
+  expect(inFlight.hasRoom(one, batch(Infinity))).toBe(true)
 })
 
 test('of each owner it knows how many there are, and where the last heavy one was sent while there is one', () => {
   const inFlight = new InFlight(16)
   const [one, other] = [lane(), lane()]
   const settled = [
-    inFlight.add(one, call(Infinity)),
-    inFlight.add(other, call(16)),
-    inFlight.add(one, call(1)),
-    inFlight.add(one, call(Infinity, 'bob')),
+    inFlight.add(one, batch(Infinity)),
+    inFlight.add(other, batch(16)),
+    inFlight.add(one, batch(1)),
+    inFlight.add(one, batch(Infinity, 'bob')),
   ]
   expect(inFlight.of('ann').inFlight).toBe(3)
   expect(inFlight.of('ann').heavyOn).toBe(other)

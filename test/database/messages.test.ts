@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { serialize } from 'pg-protocol'
 import { describe, expect, test } from 'vitest'
 import { batch, preparation } from '../../src/database/messages.ts'
-import { Batch, ownerBatch, prepareAll } from '../../src/database/owner-batch.ts'
-import type { Value } from '../../src/database/statement.ts'
+import { BatchQuery, batchOf, encodeNamed, prepareAll } from '../../src/database/owner-batch.ts'
+import type { Access, Question, Value } from '../../src/database/statement.ts'
 import { taskStatements } from '../../src/tasks/statements.ts'
 
 const text = fc.oneof(
@@ -61,23 +61,44 @@ describe('the bytes on the wire', () => {
     )
   })
 
-  test('of an owner batch enter as the owner first, then run the statement, then Sync: nothing else', () => {
-    const [statement] = taskStatements
+  test('of a batch enter as the owner first, then run its statements, then Sync: nothing else', () => {
+    const known = fc.record({ values: fc.array(value), prepared: fc.boolean() })
     fc.assert(
-      fc.property(text.filter(Boolean), fc.array(value), (owner, values) => {
+      fc.property(text.filter(Boolean), fc.array(known, { minLength: 1, maxLength: 4 }), (owner, asked) => {
+        const questions = asked.map(({ values, prepared }, i): Question => {
+          const statement = { name: `statement_${i}`, access: 'read', prepared, text: `select ${i}` } as const
+          return { statement, weight: 1, values: () => values, rows: () => undefined }
+        })
         const expected = Buffer.concat([
           ...bindAndExecute({ name: 'enter', values: [owner] }),
-          ...bindAndExecute({ name: statement?.name ?? '', values }),
+          ...questions.flatMap(({ statement: { name, prepared, text }, values }) =>
+            prepared
+              ? bindAndExecute({ name, values: values(owner) })
+              : [serialize.parse({ text }), ...bindAndExecute({ name: '', values: values(owner) })],
+          ),
           serialize.sync(),
         ])
-        expect(statement && ownerBatch({ owner, statement, values, weight: 1 }).equals(expected)).toBe(true)
+        expect(encodeNamed(batchOf(owner, questions)).equals(expected)).toBe(true)
       }),
     )
   })
 
-  test('are never made for nobody', () => {
-    for (const statement of taskStatements)
-      expect(() => ownerBatch({ owner: '', statement, values: [], weight: 1 })).toThrow(/needs an owner/)
+  test('are never made without an owner', () => {
+    expect(() => batchOf('', [])).toThrow(/needs an owner/)
+  })
+
+  test('of a batch say the strictest access and the sum of the weights', () => {
+    const asked = (access: Access, weight: number): Question => ({
+      statement: { name: 'any', access, prepared: true, text: '' },
+      ...{ weight, values: () => [], rows: () => undefined },
+    })
+    const of = (...questions: Question[]) => batchOf('ann', questions)
+    expect(of(asked('read', 2), asked('read', 3))).toMatchObject({ access: 'read', weight: 5 })
+    expect(of(asked('repeatable-write', 1), asked('read', 1)).access).toBe('repeatable-write')
+    expect(of(asked('read', 1), asked('write', Infinity))).toMatchObject({
+      access: 'write',
+      weight: Infinity,
+    })
   })
 
   test('of the preparation name every statement once', () => {
@@ -90,7 +111,7 @@ describe('a batch settles exactly once', () => {
   type Event = 'error' | 'row' | 'complete' | 'ready'
   const settledBy = (events: readonly Event[]) => {
     const settled: unknown[] = []
-    const batch = new Batch(Buffer.alloc(0), (error, row) => settled.push(error ?? row ?? 'no row'))
+    const batch = new BatchQuery(Buffer.alloc(0), (error, results) => settled.push(error ?? results))
     for (const event of events) {
       if (event === 'error') batch.handleError(new Error('refused'))
       if (event === 'row') batch.handleDataRow({ fields: [`row ${events.indexOf(event)}`] })
@@ -101,8 +122,12 @@ describe('a batch settles exactly once', () => {
   }
 
   test.each<[what: string, events: Event[], settled: unknown[]]>([
-    ['with the first row when Postgres is ready', ['row', 'complete', 'ready'], [['row 0']]],
-    ['without a row', ['complete', 'ready'], ['no row']],
+    [
+      'with all rows of each statement when Postgres is ready',
+      ['row', 'row', 'complete', 'complete', 'row', 'complete', 'ready'],
+      [[[['row 0'], ['row 0']], [], [['row 0']]]],
+    ],
+    ['without a row', ['complete', 'ready'], [[[]]]],
     ['not before Postgres is ready, since nothing is committed', ['row', 'complete'], []],
     [
       'with the error of a commit, though the row was there',
@@ -110,7 +135,11 @@ describe('a batch settles exactly once', () => {
       [new Error('refused')],
     ],
     ['with the first error alone', ['error', 'error', 'ready'], [new Error('refused')]],
-    ['and nothing that comes later changes it', ['row', 'ready', 'error', 'ready'], [['row 0']]],
+    [
+      'and nothing that comes later changes it',
+      ['row', 'complete', 'ready', 'error', 'ready'],
+      [[[['row 0']]]],
+    ],
   ])('%s', (_what, events, settled) => {
     expect(settledBy(events)).toEqual(settled)
   })
@@ -122,7 +151,7 @@ test('batches of one turn leave in the order they came, a few in each write, tho
     write: (bytes: Buffer) => writes.push(bytes.toString()),
   })) as unknown as NodeJS.WritableStream[]
   const submit = (text: string, stream = streams[0]) => {
-    if (stream !== undefined) new Batch(Buffer.from(text), () => undefined).submit({ stream })
+    if (stream !== undefined) new BatchQuery(Buffer.from(text), () => undefined).submit({ stream })
   }
   for (const text of '123456789') submit(text)
   submit('a', streams[1])

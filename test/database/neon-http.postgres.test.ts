@@ -6,6 +6,7 @@ import { type Database, openPostgres, type PostgresOptions } from '../../src/dat
 import { createTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'
 import { runWorkload } from '../isolation/workload.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { type Fault, type NeonStandIn, startNeonStandIn } from '../support/neon-stand-in.ts'
 import { admin } from '../support/real-postgres.ts'
@@ -55,7 +56,7 @@ describe('one call', () => {
   test('is one request and one transaction: enter as the owner, then the statement, nothing else', async () => {
     const database = await open()
     const before = proxy.requests().length
-    await database.asOwner('ann', createTask, { id: randomUUID(), title: 'x', ...fields })
+    await askOne(database, 'ann', createTask, { id: randomUUID(), title: 'x', ...fields })
     const [request, ...more] = proxy.requests().slice(before)
     expect(more).toEqual([])
     expect(request?.headers['neon-batch-isolation-level']).toBe('ReadCommitted')
@@ -67,7 +68,7 @@ describe('one call', () => {
 
   test('leaves nothing of its owner on the connection that Neon keeps', async () => {
     const database = await open()
-    expect(await database.asOwner('ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
+    expect(await askOne(database, 'ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
     const url = new URL(postgres.url)
     url.searchParams.set('application_name', 'docket')
     const [left] = await neon(url.href).query(`select current_user::text as who, application_name as name,
@@ -78,7 +79,7 @@ describe('one call', () => {
 
   test('is never made for nobody', async () => {
     const database = await open()
-    expect(await batchesOf(() => outcome(database.asOwner('', echo, { word: 'x' })))).toEqual([])
+    expect(await batchesOf(() => outcome(askOne(database, '', echo, { word: 'x' })))).toEqual([])
   })
 })
 
@@ -95,7 +96,7 @@ test('many callers, a fifth of them failing inside Postgres: each answer is its 
 
 test('as many requests are under way as there may be connections, and the rest waits its turn', async () => {
   const database = await open({ connections: 2, inFlightOfOne: 100 })
-  const naps = Array.from({ length: 6 }, (_, i) => outcome(database.asOwner(`ann${i}`, nap, { word: '0.2' })))
+  const naps = Array.from({ length: 6 }, (_, i) => outcome(askOne(database, `ann${i}`, nap, { word: '0.2' })))
   let most = 0
   const sampled = until(async () => {
     const [{ busy } = {}] = await admin(
@@ -117,7 +118,7 @@ describe('a write', () => {
     proxy.faulty(({ queries }) => (queries.length > 1 ? fault : undefined))
     let came = ''
     const sent = await batchesOf(async () => {
-      came = await outcome(database.asOwner('ann', writeAtGate, { word: 'done' }))
+      came = await outcome(askOne(database, 'ann', writeAtGate, { word: 'done' }))
     })
     return { came, sent: sent.length }
   }
@@ -175,11 +176,11 @@ describe('a read', () => {
       let faults = 2
       proxy.faulty(({ queries }) => (queries.length > 1 && faults-- > 0 ? fault : undefined))
       const sent = await batchesOf(async () => {
-        expect(await database.asOwner('ann', echo, { word: 'here' })).toBe('here')
+        expect(await askOne(database, 'ann', echo, { word: 'here' })).toBe('here')
       })
       expect(sent).toHaveLength(3)
       faults = Infinity
-      const more = await batchesOf(() => outcome(database.asOwner('ann', echo, { word: 'here' })))
+      const more = await batchesOf(() => outcome(askOne(database, 'ann', echo, { word: 'here' })))
       expect(more).toHaveLength(3)
     },
   )
@@ -187,13 +188,13 @@ describe('a read', () => {
 
 test('a statement that runs too long is ended by Postgres', async () => {
   const database = await open({ statementTimeoutMs: 200 })
-  expect(await outcome(database.asOwner('ann', nap, { word: '600' }))).toBe('unavailable 57014')
+  expect(await outcome(askOne(database, 'ann', nap, { word: '600' }))).toBe('unavailable 57014')
 })
 
 test('the quota of tasks is told as over TCP', async () => {
   const database = await open({ taskQuota: 1 })
   const create = () =>
-    outcome(database.asOwner('ann', createTask, { id: randomUUID(), title: 'x', ...fields }))
+    outcome(askOne(database, 'ann', createTask, { id: randomUUID(), title: 'x', ...fields }))
   expect(await create()).toContain('"title":"x"')
   expect(await create()).toBe('quota_exceeded DQ001')
 })
@@ -201,15 +202,15 @@ test('the quota of tasks is told as over TCP', async () => {
 test('while nothing listens it is out of reach, said once; and it comes back by itself', async () => {
   const database = await open()
   await proxy.refuse()
-  expect(await outcome(database.asOwner('ann', writeAtGate, { word: 'x' }))).toMatch(/^unavailable/)
+  expect(await outcome(askOne(database, 'ann', writeAtGate, { word: 'x' }))).toMatch(/^unavailable/)
   await until(async () => {
-    await outcome(database.asOwner('ann', echo, { word: 'x' }))
+    await outcome(askOne(database, 'ann', echo, { word: 'x' }))
     return !database.reachable()
   })
-  expect(await outcome(database.asOwner('ann', echo, { word: 'x' }))).toMatch(/^unavailable/)
+  expect(await outcome(askOne(database, 'ann', echo, { word: 'x' }))).toMatch(/^unavailable/)
   await proxy.listen()
   await until(() => database.reachable())
-  expect(await database.asOwner('ann', echo, { word: 'back' })).toBe('back')
+  expect(await askOne(database, 'ann', echo, { word: 'back' })).toBe('back')
   expect(logged).toEqual(['database_lost', 'database_back'])
 })
 
@@ -218,7 +219,7 @@ test('closing waits for what is under way, and not for ever', async () => {
   proxy.faulty(({ queries }) => (queries[1]?.params.includes('stuck') ? 'hang' : undefined))
   const [slow, stuck] = ['0.2', 'stuck'].map((word) =>
     outcome(
-      word === 'stuck' ? database.asOwner('bob', echo, { word }) : database.asOwner('ann', nap, { word }),
+      word === 'stuck' ? askOne(database, 'bob', echo, { word }) : askOne(database, 'ann', nap, { word }),
     ),
   )
   await database.close()

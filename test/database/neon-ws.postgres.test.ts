@@ -6,6 +6,7 @@ import { migratePostgres, openPostgresDatabase } from '../../src/database/open.t
 import { createTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'
 import { runWorkload } from '../isolation/workload.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { type NeonStandIn, startNeonStandIn } from '../support/neon-stand-in.ts'
 import { admin, withDatabase } from '../support/real-postgres.ts'
@@ -48,8 +49,8 @@ const connections = (whose = '') =>
 
 test('the owner is entered as over TCP, and what is sent by name was prepared before', async () => {
   const database = await open({ connections: 1 })
-  expect(await database.asOwner('ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
-  expect(await database.asOwner('bob', whoAmI, { word: 'y' })).toBe('bob bob docket_app y')
+  expect(await askOne(database, 'ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
+  expect(await askOne(database, 'bob', whoAmI, { word: 'y' })).toBe('bob bob docket_app y')
   expect(proxy.sockets()).toBe(1)
   expect(proxy.requests()).toEqual([])
 })
@@ -68,8 +69,8 @@ test('many callers, a fifth of them failing inside Postgres: each answer is its 
 
 test('a connection holds one batch at a time, so a slow one has nobody behind it', async () => {
   const database = await open({ connections: 2 })
-  const slow = outcome(database.asOwner('ann', nap, { word: '0.5' }))
-  const quick = ['1', '2', '3', '4', '5'].map((word) => database.asOwner('bob', echo, { word }))
+  const slow = outcome(askOne(database, 'ann', nap, { word: '0.5' }))
+  const quick = ['1', '2', '3', '4', '5'].map((word) => askOne(database, 'bob', echo, { word }))
   const first = await Promise.race([slow, Promise.all(quick)])
   expect(first).toEqual(['1', '2', '3', '4', '5'])
   expect(await slow).toBe('')
@@ -78,18 +79,18 @@ test('a connection holds one batch at a time, so a slow one has nobody behind it
 test('a write whose answer is lost was done once and is not sent again', async () => {
   const database = await open({ connections: 1 })
   proxy.freeze('answers')
-  const write = outcome(database.asOwner('ann', writeAtGate, { word: 'done' }))
+  const write = outcome(askOne(database, 'ann', writeAtGate, { word: 'done' }))
   await until(async () => (await rows()).length === 1)
   proxy.cut()
   expect(await write).toBe('unavailable ConnectionLost')
-  expect(await database.asOwner('ann', echo, { word: 'next' })).toBe('next')
+  expect(await askOne(database, 'ann', echo, { word: 'next' })).toBe('next')
   expect(await rows()).toEqual([{ owner_id: 'ann', title: 'done' }])
 })
 
 test('a read whose answer is lost is sent again through another WebSocket', async () => {
   const database = await open({ connections: 1 })
   proxy.freeze('answers')
-  const read = database.asOwner('ann', echo, { word: 'read' })
+  const read = askOne(database, 'ann', echo, { word: 'read' })
   setImmediate(() => proxy.cut())
   expect(await read).toBe('read')
   expect(proxy.sockets()).toBe(2)
@@ -97,12 +98,12 @@ test('a read whose answer is lost is sent again through another WebSocket', asyn
 
 test('a proxy that says nothing any more, not even to a close, is given up at the deadline', async () => {
   const database = await open({ connections: 1, batchMs: 200 })
-  await database.asOwner('ann', echo, { word: 'warm' })
+  await askOne(database, 'ann', echo, { word: 'warm' })
   proxy.freeze('everything')
-  expect(await outcome(database.asOwner('ann', writeAtGate, { word: 'x' }))).toBe(
+  expect(await outcome(askOne(database, 'ann', writeAtGate, { word: 'x' }))).toBe(
     'unavailable ConnectionLost',
   )
-  expect(await database.asOwner('ann', echo, { word: 'served by another' })).toBe('served by another')
+  expect(await askOne(database, 'ann', echo, { word: 'served by another' })).toBe('served by another')
   expect(proxy.sockets()).toBe(2)
 })
 
@@ -110,19 +111,19 @@ test('an idle WebSocket that is cut is replaced without anybody noticing', async
   const database = await open({ connections: 1 })
   proxy.cut()
   await until(async () => (await connections()).length === 0)
-  expect(await database.asOwner('ann', echo, { word: 'still here' })).toBe('still here')
+  expect(await askOne(database, 'ann', echo, { word: 'still here' })).toBe('still here')
 })
 
 test('while nothing listens it is out of reach, said once; and it comes back by itself', async () => {
   const database = await open({ connections: 1 })
   await proxy.refuse()
   await until(async () => {
-    await outcome(database.asOwner('ann', echo, { word: 'x' }))
+    await outcome(askOne(database, 'ann', echo, { word: 'x' }))
     return !database.reachable()
   })
   await proxy.listen()
   await until(() => database.reachable())
-  expect(await database.asOwner('ann', echo, { word: 'back' })).toBe('back')
+  expect(await askOne(database, 'ann', echo, { word: 'back' })).toBe('back')
   expect(logged).toEqual(['database_lost', 'database_back'])
 })
 
@@ -140,7 +141,7 @@ describe.each(['neon-ws', 'neon-http'] as const)('with %s', (driver) => {
     expect(await migratePostgres({ url, migrationUrl: url, driver })).not.toEqual([])
     const { database, issuerPool, rateWindows } = await openPostgresDatabase({ ...common, migrates: true })
     const task = { id: randomUUID(), title: 'x', description: null, status: 'Todo' }
-    expect(await database.asOwner('ann', createTask, task)).toContain(task.id)
+    expect(await askOne(database, 'ann', createTask, task)).toContain(task.id)
     const { pool, close } = issuerPool()
     const client = await pool.connect()
     expect((await client.query('select 1 + $1::int as two', [1])).rows).toEqual([{ two: 2 }])

@@ -11,6 +11,7 @@ import {
   putTask,
   taskStatements,
 } from '../../src/tasks/statements.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { admin } from '../support/real-postgres.ts'
 
@@ -50,13 +51,13 @@ test('cut into hash partitions by owner, the statements find an owner in one of 
   const owners = Array.from({ length: 20 }, () => `owner-${randomUUID()}`)
   for (const owner of owners) {
     const id = randomUUID()
-    await database.asOwner(owner, createTask, { id, ...fields })
+    await askOne(database, owner, createTask, { id, ...fields })
     const patch = { id, title: 'y', status: null, set_description: false, description: null }
-    expect(await database.asOwner(owner, patchTask, patch)).toContain('"title":"y"')
-    expect(await database.asOwner('nobody', getTask, { id })).toBeNull()
-    expect(await database.asOwner(owner, listTasks, { limit: 9, skip: 0 })).toContain(id)
-    expect(await database.asOwner(owner, deleteTask, { id })).toBe(true)
-    await database.asOwner(owner, createTask, { id, ...fields })
+    expect(await askOne(database, owner, patchTask, patch)).toContain('"title":"y"')
+    expect(await askOne(database, 'nobody', getTask, { id })).toBeNull()
+    expect(await askOne(database, owner, listTasks, { limit: 9, skip: 0 })).toContain(id)
+    expect(await askOne(database, owner, deleteTask, { id })).toBe(true)
+    await askOne(database, owner, createTask, { id, ...fields })
   }
   const spread = await admin(postgres.url, 'select tableoid::regclass::text from docket.tasks group by 1')
   expect(spread).toHaveLength(2)
@@ -65,6 +66,6 @@ test('cut into hash partitions by owner, the statements find an owner in one of 
 })
 
 test('a put alone does not run there: no row of a partitioned table has an xmax to return', async () => {
-  const put = database.asOwner('ann', putTask, { id: randomUUID(), ...fields })
+  const put = askOne(database, 'ann', putTask, { id: randomUUID(), ...fields })
   await expect(put).rejects.toMatchObject({ cause: { code: '0A000' } })
 })

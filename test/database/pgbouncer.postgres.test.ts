@@ -6,11 +6,12 @@ import { openPostgres } from '../../src/database/client.ts'
 import { Connection } from '../../src/database/connection.ts'
 import { clientConfig } from '../../src/database/connection-url.ts'
 import { migratePostgres } from '../../src/database/open.ts'
-import { ownerBatch, prepareAll } from '../../src/database/owner-batch.ts'
+import { encodeNamed, prepareAll } from '../../src/database/owner-batch.ts'
 import { createTask, getTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'
 import { runWorkload } from '../isolation/workload.ts'
 import { startApi } from '../support/api.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -81,11 +82,11 @@ describe('one connection for all', () => {
       (select count(*)::int from pg_prepared_statements) as prepared, pg_backend_pid() as pid`
     const database = await open(2)
     const id = randomUUID()
-    await database.asOwner('ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
-    expect(await database.asOwner('ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
+    await askOne(database, 'ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
+    expect(await askOne(database, 'ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
     const [after] = await admin(pooler.url, asked)
     expect(after).toMatchObject(login)
-    const refused = database.asOwner('ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
+    const refused = askOne(database, 'ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
     await expect(refused).rejects.toMatchObject({ cause: { code: '23505' } })
     expect(await admin(pooler.url, asked)).toEqual([after])
     await database.close()
@@ -95,8 +96,8 @@ describe('one connection for all', () => {
     const [one, other] = [await open(1), await open(1)]
     const words = Array.from({ length: 60 }, (_, i) => `${i}`)
     const answers = words.flatMap((word) => [
-      one.asOwner(`ann${word}`, whoAmI, { word }),
-      other.asOwner(`bob${word}`, whoAmI, { word }),
+      askOne(one, `ann${word}`, whoAmI, { word }),
+      askOne(other, `bob${word}`, whoAmI, { word }),
     ])
     const expected = words.flatMap((word) =>
       ['ann', 'bob'].map((name) => `${name}${word} ${name}${word} docket_app ${word}`),
@@ -109,7 +110,7 @@ describe('one connection for all', () => {
     const connecting = () =>
       Connection.open({
         carrier: tcpCarrier(clientConfig(pooler.url)),
-        batches: { preparation: prepareAll(taskStatements), unnamed: ownerBatch, names: 'kept' },
+        encodings: { preparation: prepareAll(taskStatements), unnamed: encodeNamed, names: 'kept' },
         connectMs: 5_000,
         onEnd: () => undefined,
       })
@@ -149,7 +150,7 @@ test('names are used where the connection is direct, and the text is sent where 
     })
     const database = await openPostgres({ url: proxy.url, statements: taskStatements, log })
     const before = parses
-    await database.asOwner('ann', getTask, { id: randomUUID() })
+    await askOne(database, 'ann', getTask, { id: randomUUID() })
     await database.close()
     await proxy.close()
     return parses - before

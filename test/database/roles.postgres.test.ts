@@ -5,6 +5,7 @@ import { checkRole } from '../../src/database/roles.ts'
 import { withSession } from '../../src/database/session.ts'
 import { createTask, getTask } from '../../src/tasks/statements.ts'
 import { allStatements, ownersSeen } from '../isolation/unlocked.ts'
+import { askOne } from '../support/ask.ts'
 import { admin, type PostgresServer, startPostgres, withDatabase } from '../support/real-postgres.ts'
 
 /**
@@ -61,9 +62,9 @@ describe('a plain owner of the database with CREATEROLE, no superuser,', () => {
     for (const round of [1, 2]) {
       const { database } = await start(as('owner'), true)
       const mine = { ...task, id: task.id.replace(/1$/, String(round)) }
-      expect(await database.asOwner('ann', createTask, mine)).toContain('"title":"x"')
-      expect(await database.asOwner('ann', getTask, { id: mine.id })).toContain('"owner_id":"ann"')
-      expect(await database.asOwner('bob', ownersSeen, {})).toBeNull()
+      expect(await askOne(database, 'ann', createTask, mine)).toContain('"title":"x"')
+      expect(await askOne(database, 'ann', getTask, { id: mine.id })).toContain('"owner_id":"ann"')
+      expect(await askOne(database, 'bob', ownersSeen, {})).toBeNull()
       await database.close()
     }
   })
@@ -80,8 +81,8 @@ test('a login that only serves: migrated by another, it may do what is needed an
   )
   expect(await migratePostgres({ url: as('runtime'), migrationUrl: as('owner') })).toEqual([])
   const { database } = await start(as('runtime'))
-  expect(await database.asOwner('ann', getTask, { id: task.id })).toContain('"owner_id":"ann"')
-  expect(await database.asOwner('bob', ownersSeen, {})).toBeNull()
+  expect(await askOne(database, 'ann', getTask, { id: task.id })).toContain('"owner_id":"ann"')
+  expect(await askOne(database, 'bob', ownersSeen, {})).toBeNull()
   await database.close()
   await expect(admin(as('runtime'), 'select * from docket.tasks')).rejects.toMatchObject({ code: '42501' })
   await expect(admin(as('runtime'), 'delete from docket.migrations')).rejects.toMatchObject({ code: '42501' })

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPostgres } from '../../src/database/client.ts'
 import { openPostgresDatabase } from '../../src/database/open.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { freePort } from '../support/real-postgres.ts'
 import { echo, outcome, until } from './gate.ts'
@@ -76,7 +77,7 @@ test.each([
 ])('a database %s is waited for', async (_what, refusal) => {
   await using server = await startRefusingServer({ refusal, times: 2, behind: postgres.url })
   const { database } = await start(server.url)
-  expect(await database.asOwner('ann', echo, { word: 'here' })).toBe('here')
+  expect(await askOne(database, 'ann', echo, { word: 'here' })).toBe('here')
   await database.close()
 })
 
@@ -84,7 +85,7 @@ test('a moment in which no connection is to be had is not noticed by who asks', 
   await using server = await startRefusingServer({ refusal: asleep, times: 0, behind: postgres.url })
   const database = await openPostgres({ url: server.url, statements, log, limits: { idleMs: 50 } })
   server.refuse(asleep)
-  const answer = database.asOwner('ann', echo, { word: 'here' })
+  const answer = askOne(database, 'ann', echo, { word: 'here' })
   await until(() => server.tries() === 1)
   server.pass()
   expect(await answer).toBe('here')
@@ -102,11 +103,11 @@ test('a spent quota is not asked about again and again; a server that is down is
   quota.refuse(spent)
   down.refuse(asleep)
   for (const database of [one, other])
-    expect(await outcome(database.asOwner('ann', echo, { word: 'x' }))).toMatch(/^unavailable/)
+    expect(await outcome(askOne(database, 'ann', echo, { word: 'x' }))).toMatch(/^unavailable/)
   const tried = down.tries()
   await until(() => down.tries() >= tried + 3)
   for (let i = 0; i < 5; i++)
-    expect(await outcome(one.asOwner('ann', echo, { word: 'x' }))).toBe('unavailable')
+    expect(await outcome(askOne(one, 'ann', echo, { word: 'x' }))).toBe('unavailable')
   expect(quota.tries()).toBe(1)
   await Promise.all([one.close(), other.close()])
 })

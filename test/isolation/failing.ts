@@ -1,39 +1,39 @@
 import { sql } from 'drizzle-orm'
-import { defineStatement, owner, type Row, raw } from '../../src/database/statement.ts'
+import { type Cells, defineStatement, owner, raw } from '../../src/database/statement.ts'
 import { taskStatements } from '../../src/tasks/statements.ts'
 import { createForOther } from './unlocked.ts'
 
-const text = (row: Row) => row?.[0] ?? null
+const text = ([row]: readonly Cells[]) => row?.[0] ?? null
 const id = sql.placeholder('id')
 
 /** Says who Postgres thinks the caller is, with the word the caller sent along. */
 export const whoAmI = defineStatement<{ word: string }, string | null>({
   name: 'who_am_i',
-  kind: 'read',
+  access: 'read',
   query: raw(
     sql`select concat_ws(' ', ${owner}::text, current_setting('app.user_id'), current_user, ${sql.placeholder('word')}::text)`,
   ),
-  result: text,
+  rows: text,
 })
 
 /** Writes a task, and then fails in the same statement. */
 export const writeThenDivide = defineStatement<{ id: string }, string | null>({
   name: 'write_then_divide',
-  kind: 'write',
+  access: 'write',
   query: raw(sql`with made as (
       insert into docket.tasks (owner_id, id, title) values (${owner}, ${id}, 'left over') returning title
     ) select 1 / (char_length(title) - char_length(title)) from made`),
-  result: text,
+  rows: text,
 })
 
 /** Writes and answers its row, and fails behind that, when the Sync commits. */
 export const failAtCommit = defineStatement<{ id: string }, string | null>({
   name: 'fail_at_commit',
-  kind: 'write',
+  access: 'write',
   query: raw(
     sql`insert into docket.marks (owner_id, id) select ${owner}::text, ${id}::uuid from generate_series(1, 2) returning id`,
   ),
-  result: text,
+  rows: text,
 })
 
 /** What `failAtCommit` writes to: its key is only checked when the transaction ends. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { batch, preparation } from '../../src/database/messages.ts'
-import { Batch, ownerBatch, prepareAll } from '../../src/database/owner-batch.ts'
-import type { Row, Statement } from '../../src/database/statement.ts'
+import { BatchQuery, batchOf, encodeNamed, prepareAll, type Results } from '../../src/database/owner-batch.ts'
+import { question, type Statement } from '../../src/database/statement.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { admin } from '../support/real-postgres.ts'
 import { deleteAnybodys, getAnybodys, listAnybodys, ownersSeen, unlockedStatements } from './unlocked.ts'
@@ -18,20 +18,23 @@ const [ann, bob, annsId] = [`ann-${randomUUID()}`, `bob-${randomUUID()}`, random
 const page = { limit: 500, skip: 0 }
 
 const send = (bytes: Buffer) =>
-  new Promise<Row>((resolve, reject) => {
-    client.query(
-      new Batch(bytes, (error, row) => (error === null ? resolve(row) : reject(error))) as object as pg.Query,
+  new Promise<Results>((resolve, reject) => {
+    const query = new BatchQuery(bytes, (error, results) =>
+      error === null ? resolve(results) : reject(error),
     )
+    client.query(query as object as pg.Query)
   })
 
-const asOwner = async <Input, Result>(who: string, statement: Statement<Input, Result>, input: Input) =>
-  statement.result(
-    await send(ownerBatch({ owner: who, statement, values: statement.values(who, input), weight: 1 })),
-  )
+const asOwner = async <Input, Result>(who: string, statement: Statement<Input, Result>, input: Input) => {
+  const [rows = []] = await send(encodeNamed(batchOf(who, [question(statement, input)])))
+  return statement.rows(rows)
+}
 
 /** Without entering as anybody: what the login role, a superuser, sees. */
-const asLogin = async <Input, Result>(statement: Statement<Input, Result>, input: Input) =>
-  statement.result(await send(batch([{ name: statement.name, values: statement.values(bob, input) }])))
+const asLogin = async <Input, Result>(statement: Statement<Input, Result>, input: Input) => {
+  const [rows = []] = await send(batch([{ name: statement.name, values: statement.values(bob, input) }]))
+  return statement.rows(rows)
+}
 
 beforeAll(async () => {
   postgres = await freshDatabase()

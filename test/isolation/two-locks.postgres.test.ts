@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Database, openPostgres } from '../../src/database/client.ts'
 import { sqlState } from '../../src/database/failures.ts'
 import { createTask, deleteTask, getTask, listTasks, patchTask, putTask } from '../../src/tasks/statements.ts'
+import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { admin } from '../support/real-postgres.ts'
 import {
@@ -46,8 +47,8 @@ const rowsOf = (owner: string) =>
 beforeEach(async () => {
   ;[ann, bob] = [`ann-${randomUUID()}`, `bob-${randomUUID()}`]
   ;[annsId, bobsId] = [randomUUID(), randomUUID()]
-  await database.asOwner(ann, createTask, { id: annsId, title: 'of ann', ...fields })
-  await database.asOwner(bob, createTask, { id: bobsId, title: 'of bob', ...fields })
+  await askOne(database, ann, createTask, { id: annsId, title: 'of ann', ...fields })
+  await askOne(database, bob, createTask, { id: bobsId, title: 'of bob', ...fields })
 })
 afterEach(() => admin(postgres.url, 'delete from docket.tasks'))
 
@@ -56,34 +57,33 @@ describe('with WHERE owner_id taken out of the statement, the policies alone', (
   afterAll(close)
 
   test('show nobody a foreign row', async () => {
-    const seen: { owner_id: string }[] = JSON.parse((await database.asOwner(bob, listAnybodys, page)).json)
+    const seen: { owner_id: string }[] = JSON.parse((await askOne(database, bob, listAnybodys, page)).json)
     expect(seen.map((task) => task.owner_id)).toEqual([bob])
-    expect(await database.asOwner(bob, ownersSeen, {})).toBe(bob)
-    expect(await database.asOwner(bob, getAnybodys, { id: annsId })).toBeNull()
-    expect(await database.asOwner(bob, getAnybodys, { id: bobsId })).toContain('of bob')
+    expect(await askOne(database, bob, ownersSeen, {})).toBe(bob)
+    expect(await askOne(database, bob, getAnybodys, { id: annsId })).toBeNull()
+    expect(await askOne(database, bob, getAnybodys, { id: bobsId })).toContain('of bob')
   })
 
   test('let nobody change or delete a foreign row', async () => {
-    expect(await database.asOwner(bob, patchAnybodys, { id: annsId, ...stolen })).toBeNull()
-    expect(await database.asOwner(bob, deleteAnybodys, { id: annsId })).toBe(false)
+    expect(await askOne(database, bob, patchAnybodys, { id: annsId, ...stolen })).toBeNull()
+    expect(await askOne(database, bob, deleteAnybodys, { id: annsId })).toBe(false)
     expect(await rowsOf(ann)).toEqual([{ id: annsId, title: 'of ann' }])
-    expect(await database.asOwner(bob, patchAnybodys, { id: bobsId, ...stolen })).toContain('stolen')
-    expect(await database.asOwner(bob, deleteAnybodys, { id: bobsId })).toBe(true)
+    expect(await askOne(database, bob, patchAnybodys, { id: bobsId, ...stolen })).toContain('stolen')
+    expect(await askOne(database, bob, deleteAnybodys, { id: bobsId })).toBe(true)
   })
 
   test('let nobody write a row for somebody else', async () => {
-    const refused = await database
-      .asOwner(bob, createForOther, { id: randomUUID(), title: 'planted', other: ann })
-      .catch((error: unknown) => error)
+    const planted = { id: randomUUID(), title: 'planted', other: ann }
+    const refused = await askOne(database, bob, createForOther, planted).catch((error: unknown) => error)
     expect(refused).toMatchObject({ code: 'internal', cause: { message: /row-level security/ } })
     expect(sqlState(refused instanceof Error ? refused.cause : refused)).toBe('42501')
     expect(await rowsOf(ann)).toEqual([{ id: annsId, title: 'of ann' }])
     const own = { id: randomUUID(), title: 'mine', other: bob }
-    expect(await database.asOwner(bob, createForOther, own)).toBe('mine')
+    expect(await askOne(database, bob, createForOther, own)).toBe('mine')
   })
 
   test('nobody gives a row away: not even the column may be written', async () => {
-    await expect(database.asOwner(bob, giveAway, { id: bobsId, other: ann })).rejects.toMatchObject({
+    await expect(askOne(database, bob, giveAway, { id: bobsId, other: ann })).rejects.toMatchObject({
       cause: { code: '42501' },
     })
     expect(await rowsOf(bob)).toHaveLength(1)
@@ -98,27 +98,27 @@ describe('with the policies opened up, the WHERE alone', () => {
   afterAll(close)
 
   test('shows nobody a foreign row', async () => {
-    const seen: { owner_id: string }[] = JSON.parse((await database.asOwner(bob, listTasks, page)).json)
+    const seen: { owner_id: string }[] = JSON.parse((await askOne(database, bob, listTasks, page)).json)
     expect(seen.map((task) => task.owner_id)).toEqual([bob])
-    expect(await database.asOwner(bob, getTask, { id: annsId })).toBeNull()
+    expect(await askOne(database, bob, getTask, { id: annsId })).toBeNull()
   })
 
   test('lets nobody change, replace or delete a foreign row', async () => {
-    expect(await database.asOwner(bob, patchTask, { id: annsId, ...stolen })).toBeNull()
-    expect(await database.asOwner(bob, deleteTask, { id: annsId })).toBe(false)
-    const put = await database.asOwner(bob, putTask, { id: annsId, title: 'mine', ...fields })
+    expect(await askOne(database, bob, patchTask, { id: annsId, ...stolen })).toBeNull()
+    expect(await askOne(database, bob, deleteTask, { id: annsId })).toBe(false)
+    const put = await askOne(database, bob, putTask, { id: annsId, title: 'mine', ...fields })
     expect(put.created).toBe(true)
     expect(JSON.parse(put.json)).toMatchObject({ owner_id: bob, title: 'mine' })
     expect(await rowsOf(ann)).toEqual([{ id: annsId, title: 'of ann' }])
   })
 
   test('is really alone: with both locks off everything is open', async () => {
-    expect(await database.asOwner(bob, ownersSeen, {})).toBe(`${ann} ${bob}`)
-    expect(await database.asOwner(bob, getAnybodys, { id: annsId })).toContain('of ann')
-    expect(await database.asOwner(bob, patchAnybodys, { id: annsId, ...stolen })).toContain('stolen')
+    expect(await askOne(database, bob, ownersSeen, {})).toBe(`${ann} ${bob}`)
+    expect(await askOne(database, bob, getAnybodys, { id: annsId })).toContain('of ann')
+    expect(await askOne(database, bob, patchAnybodys, { id: annsId, ...stolen })).toContain('stolen')
     expect(
-      await database.asOwner(bob, createForOther, { id: randomUUID(), title: 'planted', other: ann }),
+      await askOne(database, bob, createForOther, { id: randomUUID(), title: 'planted', other: ann }),
     ).toBe('planted')
-    expect(await database.asOwner(bob, deleteAnybodys, { id: annsId })).toBe(true)
+    expect(await askOne(database, bob, deleteAnybodys, { id: annsId })).toBe(true)
   })
 })

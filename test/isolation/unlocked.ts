@@ -1,5 +1,12 @@
 import { sql } from 'drizzle-orm'
-import { build, defineStatement, owner, type Row, raw, type Statement } from '../../src/database/statement.ts'
+import {
+  build,
+  type Cells,
+  defineStatement,
+  owner,
+  raw,
+  type Statement,
+} from '../../src/database/statement.ts'
 import { deleteTask, getTask, listTasks, patchTask, taskStatements } from '../../src/tasks/statements.ts'
 import { tasks } from '../../src/tasks/table.ts'
 
@@ -18,39 +25,39 @@ export const getAnybodys = unlocked(getTask)
 export const patchAnybodys = unlocked(patchTask)
 export const deleteAnybodys = unlocked(deleteTask)
 
-const text = (row: Row) => row?.[0] ?? null
+const text = ([row]: readonly Cells[]) => row?.[0] ?? null
 const other = sql.placeholder('other')
 
 /** Writes a task into somebody else's list. */
 export const createForOther = defineStatement<{ id: string; title: string; other: string }, string | null>({
   name: 'create_for_other',
-  kind: 'write',
+  access: 'write',
   query: raw(sql`insert into ${tasks} (owner_id, id, title)
     select ${other}::text, ${sql.placeholder('id')}::uuid, ${sql.placeholder('title')}::text where ${owner}::text is not null
     returning title`),
-  result: text,
+  rows: text,
 })
 
 /** Gives one's own task to somebody else. */
 export const giveAway = defineStatement<{ id: string; other: string }, string | null>({
   name: 'give_away',
-  kind: 'write',
+  access: 'write',
   query: build
     .update(tasks)
     .set({ owner_id: sql`${other}` })
     .where(sql`${tasks.owner_id} = ${owner} and ${tasks.id} = ${sql.placeholder('id')}`)
     .returning({ id: tasks.id }),
-  result: text,
+  rows: text,
 })
 
 /** Whom the policies see: the owners of all rows there are. */
 export const ownersSeen = defineStatement<Record<never, never>, string | null>({
   name: 'owners_seen',
-  kind: 'read',
+  access: 'read',
   query: raw(
     sql`select string_agg(distinct owner_id, ' ' order by owner_id) from ${tasks} where ${owner}::text is not null`,
   ),
-  result: text,
+  rows: text,
 })
 
 export const unlockedStatements = [

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Database } from '../../src/database/client.ts'
 import type { Statement } from '../../src/database/statement.ts'
 import { createTask, deleteTask, getTask, listTasks, patchTask, putTask } from '../../src/tasks/statements.ts'
+import { askOne } from '../support/ask.ts'
 import { failAtCommit, whoAmI, writeThenDivide } from './failing.ts'
 import { createForOther } from './unlocked.ts'
 
@@ -118,7 +119,7 @@ class Worker {
   /** The answer, or `undefined` when there was none though there had to be. */
   async #ask<Input, Result>(statement: Statement<Input, Result>, input: Input): Promise<Result | undefined> {
     try {
-      return await this.#duty.database.asOwner(this.#duty.name, statement, input)
+      return await askOne(this.#duty.database, this.#duty.name, statement, input)
     } catch (error) {
       this.#wrong(`${statement.name} failed: ${causeOf(error)}`)
       return undefined
@@ -131,7 +132,7 @@ class Worker {
     input: Input,
   ): Promise<void> {
     try {
-      const answer = await this.#duty.database.asOwner(this.#duty.name, statement, input)
+      const answer = await askOne(this.#duty.database, this.#duty.name, statement, input)
       this.#wrong(`${statement.name} answered ${JSON.stringify(answer)} instead of failing with ${state}`)
     } catch (error) {
       if (causeOf(error) === state) this.#duty.report.failedInside++

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { openPostgres } from '../../../src/database/client.ts'
 import { newId } from '../../../src/tasks/new-id.ts'
 import { createTask, getTask, listTasks, patchTask, taskStatements } from '../../../src/tasks/statements.ts'
+import { askOne } from '../../../test/support/ask.ts'
 
 const { PORT, DATABASE_URL = '', DATABASE_CONNECTIONS } = process.env
 
@@ -25,20 +26,20 @@ async function answer(request: IncomingMessage): Promise<{ status: number; json:
   if (request.method === 'POST') {
     const { title, description, status } = JSON.parse(await bodyOf(request))
     const task = { id: newId(), title, description, status }
-    return { status: 201, json: await database.asOwner(owner, createTask, task) }
+    return { status: 201, json: await askOne(database, owner, createTask, task) }
   }
   if (path === collection) {
     const limit = Number(new URLSearchParams(query).get('limit'))
-    const { json } = await database.asOwner(owner, listTasks, { limit, skip: 0 })
+    const { json } = await askOne(database, owner, listTasks, { limit, skip: 0 })
     return { status: 200, json }
   }
   const id = path.slice(collection.length + 1)
   if (request.method === 'PATCH') {
     const { title } = JSON.parse(await bodyOf(request))
     const patch = { id, title, status: null, set_description: false, description: null }
-    return found(await database.asOwner(owner, patchTask, patch))
+    return found(await askOne(database, owner, patchTask, patch))
   }
-  return found(await database.asOwner(owner, getTask, { id }))
+  return found(await askOne(database, owner, getTask, { id }))
 }
 
 function found(json: string | null) {

@@ -24,17 +24,19 @@ const database = databaseOn({
   reachable: () => true,
   waiting: () => pool.waitingCount,
   close: () => pool.end(),
-  run: async ({ owner, statement: { name, text }, values }) => {
+  run: async ({ owner, questions }) => {
     const client = await pool.connect()
     try {
       await client.query('begin')
       await client.query({ name: 'enter', text: enter(), values: [owner] })
-      const { rows } = await client.query({
-        ...{ name, text, values: [...values], types: asText },
-        rowMode: 'array',
-      })
+      const results: string[][][] = []
+      for (const { statement, values } of questions) {
+        const { name, text } = statement
+        const query = { name, text, values: [...values(owner)], types: asText, rowMode: 'array' as const }
+        results.push((await client.query<string[]>(query)).rows)
+      }
       await client.query('commit')
-      return rows[0]
+      return results
     } catch (error) {
       await client.query('rollback')
       throw error

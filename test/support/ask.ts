@@ -1,0 +1,14 @@
+import type { Database } from '../../src/database/client.ts'
+import { question, type Statement } from '../../src/database/statement.ts'
+
+/** Runs one statement as one owner. */
+export async function askOne<Input, Result>(
+  database: Pick<Database, 'ask'>,
+  owner: string,
+  statement: Statement<Input, Result>,
+  input: Input,
+  gone?: () => boolean,
+): Promise<Result> {
+  const [result] = await database.ask(owner, [question(statement, input)], gone)
+  return result
+}
