@@ -1,32 +1,35 @@
-import { OpenAPIHono } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import type { Logger } from 'pino'
+import type { Operation } from './api/operation.ts'
 import type { AccessTokens } from './auth/access-token.ts'
 import { authenticate } from './auth/authenticate.ts'
 import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
-import { addCaller } from './auth/me.ts'
 import { signIn } from './auth/sign-in.ts'
 import type { Database } from './database/client.ts'
 import type { RateWindows } from './database/rate-windows.ts'
-import { addHealth, type Readiness } from './health/routes.ts'
+import { healthRoutes, type Readiness } from './health/routes.ts'
 import { AnswerBudget } from './http/answer-budget.ts'
 import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
 import { docsRoutes } from './http/docs-page.ts'
-import { documentDocumentation } from './http/documentation.ts'
+import { documentationRoutes } from './http/documentation.ts'
 import { shedLoad } from './http/load-shedding.ts'
-import { openapiDocument, openapiPath } from './http/openapi.ts'
+import type { OpenRoute } from './http/open-route.ts'
+import { openapiDocument, openapiPath, type Surface } from './http/openapi.ts'
 import { unmatched } from './http/paths.ts'
 import { problem } from './http/problem.ts'
-import { addProblemPages } from './http/problem-pages.ts'
+import { problemPages } from './http/problem-pages.ts'
 import { rateLimit } from './http/rate-limit.ts'
 import { readableHead } from './http/request-head.ts'
 import { requestLog } from './http/request-log.ts'
 import { respondJson } from './http/respond.ts'
-import { addTasks } from './tasks/routes.ts'
+import { addRoutes } from './http/routes.ts'
+import { operations } from './operations.ts'
 
 export type Parts = {
+  /** All of Docket's, unless told. */
+  operations?: readonly Operation[]
   database: Database
   tokens: AccessTokens
   log: Logger
@@ -50,6 +53,7 @@ export type Parts = {
 
 /** The whole API on one screen: what a request passes, in order, and everything that can answer it. */
 export function createApp({
+  operations: listed = operations,
   database,
   tokens,
   log,
@@ -59,17 +63,18 @@ export function createApp({
   readiness,
   answerBytes,
   issuer,
-}: Parts): OpenAPIHono<Env> {
-  const app = new OpenAPIHono<Env>({ strict: false })
+}: Parts): Hono<Env> {
+  const surface = surfaceOf(listed, readiness)
+  const app = new Hono<Env>({ strict: false })
 
   app.use(requestLog(log, production))
   // First, so that a page of an allowed origin can read whatever is refused after it.
   app.use('/api/*', cors(corsOrigins))
   app.use(readableHead)
-  const nobodyTook = unmatched(app)
+  const nobodyTook = unmatched(surface)
   app.options('*', nobodyTook)
   app.use(
-    '/api/v1/*',
+    `${basePath}/*`,
     authenticate({
       tokens,
       database,
@@ -80,14 +85,16 @@ export function createApp({
     }),
   )
   app.use(
-    '/api/v1/*',
+    `${basePath}/*`,
     shedLoad(log, () => database.waiting()),
   )
 
-  addOperations(app, readiness)
+  addRoutes(app, surface.operations, basePath)
+  for (const { path, handle } of surface.openRoutes)
+    if (handle !== undefined) app.get(path.replaceAll(/\{(\w+)\}/g, ':$1'), handle)
 
   // Bytes, which all connections that wait for it share.
-  const document = Buffer.from(JSON.stringify(openapiDocument(app)))
+  const document = Buffer.from(JSON.stringify(openapiDocument(surface)))
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
   app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))
@@ -98,19 +105,16 @@ export function createApp({
   return app
 }
 
+const basePath = '/api/v1'
+
 /** The OpenAPI document of the API, without anything running. */
-export function describeApi(): object {
-  const app = new OpenAPIHono<Env>({ strict: false })
-  addOperations(app, () => ({ database: false, keys: false, serving: false }))
-  return openapiDocument(app)
+export function describeApi(listed: readonly Operation[] = operations): object {
+  return openapiDocument(surfaceOf(listed, () => ({ database: false, keys: false, serving: false })))
 }
 
-function addOperations(app: OpenAPIHono<Env>, readiness: () => Readiness): void {
-  addTasks(app)
-  addCaller(app)
-  addHealth(app, readiness)
-  addProblemPages(app)
-  documentDocumentation(app)
+function surfaceOf(listed: readonly Operation[], readiness: () => Readiness): Surface {
+  const openRoutes: readonly OpenRoute[] = [...healthRoutes(readiness), problemPages, ...documentationRoutes]
+  return { operations: listed, openRoutes, basePath }
 }
 
 /** For answers that are not made by `respond`: the headers of every response, where they say nothing else. */

@@ -1,5 +1,6 @@
 import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
+import type { Operation } from './api/operation.ts'
 import { createApp, describeApi } from './app.ts'
 import { createAccessTokens } from './auth/access-token.ts'
 import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
@@ -15,7 +16,7 @@ import type { AnyStatement } from './database/statement.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
 import { createLog } from './log.ts'
-import { taskStatements } from './tasks/statements.ts'
+import { operations } from './operations.ts'
 
 /** A running API, without a server around it. */
 export type TodoApi = {
@@ -41,10 +42,16 @@ export type Wiring = {
   /** Where callers reach the API; the issuer and audience of tokens of the built-in issuer. */
   origin: string
   open: OpenDatabaseOf
+  /** All of Docket's, unless told. */
+  operations?: readonly Operation[]
 }
 
-/** Every statement there is. Connections know them all before they take work. */
-const statements = [...taskStatements]
+/** The statements of operations. Connections know the prepared ones before they take work. */
+function statementsOf(listed: readonly Operation[]): AnyStatement[] {
+  return [
+    ...new Map(listed.flatMap(({ statements }) => statements.map((each) => [each.name, each]))).values(),
+  ]
+}
 
 /**
  * The API as a `fetch` handler, to mount in an app that has a server of its own. It reads the same variables as the
@@ -64,14 +71,15 @@ export async function createTodoApi(options: {
 }
 
 /** Builds every part and connects them, in the order in which they need each other. */
-export async function wire({ config, secrets, log, origin, open }: Wiring): Promise<TodoApi> {
+export async function wire({ config, secrets, log, origin, open, ...given }: Wiring): Promise<TodoApi> {
+  const listed = given.operations ?? operations
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
     const { database, issuerPool, rateWindows } = await open({
-      statements,
+      statements: statementsOf(listed),
       log,
       limits: { taskQuota: config.taskQuota },
     })
@@ -108,6 +116,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
 
     let serving = true
     const app = createApp({
+      operations: listed,
       database,
       tokens,
       log,
@@ -125,7 +134,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       fetch: (request, bindings) => app.fetch(request, bindings),
       stopServing,
       close,
-      openapi: describeApi(),
+      openapi: describeApi(listed),
     }
   } catch (error) {
     await close()

@@ -1,5 +1,6 @@
 import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
+import type { Principal } from '../api/operation.ts'
 import { AppError } from '../errors.ts'
 import { checkClaims } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
@@ -15,9 +16,6 @@ import {
   secretAlgorithms,
   type VerificationKey,
 } from './verification-key.ts'
-
-/** Who calls: `id` is the token's `sub`, `expiresAt` its `exp` in epoch seconds. */
-export type Principal = { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 
 /** Who may sign for which issuers. An issuer belongs to one source, and so to one kind of key and its algorithms. */
 export type KeySource =

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
+import type { Ask, Principal } from '../api/operation.ts'
 import type { Database } from '../database/client.ts'
-import { question } from '../database/statement.ts'
 import type { AnswerBudget, Held } from '../http/answer-budget.ts'
 import type { Context, Env } from '../http/context.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
-import type { AccessTokens, Principal } from './access-token.ts'
+import type { AccessTokens } from './access-token.ts'
 
 type Gate = {
   tokens: AccessTokens
@@ -19,7 +19,7 @@ type Gate = {
 }
 
 /**
- * Lets nobody past without a good token, and hands on who it is: the `Principal`, and `asOwner` bound to it.
+ * Lets nobody past without a good token, and hands on who it is: the `Principal`, and `ask` bound to it.
  * What follows cannot name another owner.
  *
  * A token that was verified before passes at once. Any other request first counts against its address, so that
@@ -36,10 +36,11 @@ export function authenticate(gate: Gate): MiddlewareHandler<Env> {
     const gone = () => c.env?.incoming?.socket.destroyed ?? false
     const held = gate.answers.hold(principal.id)
     c.set('held', held)
-    c.set('asOwner', (statement, input) => {
-      held.expect(expectedBytes(statement.weight(input)))
-      return gate.database.ask(principal.id, [question(statement, input)], gone).then(([result]) => result)
-    })
+    const ask: Ask = (...asked) => {
+      held.expect(expectedBytes(asked.reduce((sum, { weight }) => sum + weight, 0)))
+      return gate.database.ask(principal.id, asked, gone)
+    }
+    c.set('ask', ask)
     await next()
     releaseWhenRead(held, c.env?.outgoing)
   }

@@ -1,6 +1,5 @@
-import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Env } from '../http/context.ts'
-import { addOperation } from '../http/operation.ts'
+import { z } from '../api/schema.ts'
+import type { OpenRoute } from '../http/open-route.ts'
 import { respondJson } from '../http/respond.ts'
 
 /** What readiness is made of: the last known state of each, from memory. */
@@ -16,38 +15,31 @@ const Ready = z
   })
   .openapi('Ready')
 
+const json = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
 /** Liveness says that the process runs; readiness what it last knew. Neither asks the database, which may sleep. */
-export function addHealth(app: OpenAPIHono<Env>, readiness: () => Readiness): void {
-  addOperation(app, {
-    method: 'get',
-    path: '/livez',
-    id: 'getLiveness',
-    tag: 'Server',
-    summary: 'Is the process up?',
-    open: true,
-    success: { 200: { description: 'It is', content: { 'application/json': { schema: Live } } } },
-    handle: (c) => respondJson(c, 200, '{"status":"ok"}'),
-  })
-  for (const [path, id, summary] of [
-    ['/readyz', 'getReadiness', 'Is it ready to serve?'],
-    ['/health', 'getHealth', 'The same as /readyz, under another name'],
-  ] as const)
-    addOperation(app, {
-      method: 'get',
-      path,
-      id,
-      tag: 'Server',
-      summary,
-      open: true,
-      success: {
-        200: { description: 'It is', content: { 'application/json': { schema: Ready } } },
-        503: { description: 'Not now', content: { 'application/json': { schema: Ready } } },
-      },
-      handle: (c) => {
-        const state = readiness()
-        const ok = state.database && state.keys && state.serving
-        const body = JSON.stringify({ status: ok ? 'ok' : 'unavailable', ...state })
-        return ok ? respondJson(c, 200, body) : respondJson(c, 503, body, { 'retry-after': '1' })
-      },
-    })
+export function healthRoutes(readiness: () => Readiness): readonly OpenRoute[] {
+  const ready: Pick<OpenRoute, 'responses' | 'handle'> = {
+    responses: { 200: json('It is', Ready), 503: json('Not now', Ready) },
+    handle: (c) => {
+      const state = readiness()
+      const ok = state.database && state.keys && state.serving
+      const body = JSON.stringify({ status: ok ? 'ok' : 'unavailable', ...state })
+      return ok ? respondJson(c, 200, body) : respondJson(c, 503, body, { 'retry-after': '1' })
+    },
+  }
+  return [
+    {
+      id: 'getLiveness',
+      path: '/livez',
+      summary: 'Is the process up?',
+      responses: { 200: json('It is', Live) },
+      handle: (c) => respondJson(c, 200, '{"status":"ok"}'),
+    },
+    { id: 'getReadiness', path: '/readyz', summary: 'Is it ready to serve?', ...ready },
+    { id: 'getHealth', path: '/health', summary: 'The same as /readyz, under another name', ...ready },
+  ]
 }

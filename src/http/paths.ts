@@ -1,18 +1,16 @@
-import type { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError } from '../errors.ts'
-import type { Context, Env } from './context.ts'
+import type { Context } from './context.ts'
+import type { Surface } from './openapi.ts'
 import { problem } from './problem.ts'
 import { respond } from './respond.ts'
 
 /**
- * Answers what no operation took: 405 with `Allow` where the path exists with other methods, 204 with `Allow` to
- * OPTIONS there, else 404. What exists is read from the document of the operations, so none can be forgotten.
+ * Answers what no route took: 405 with `Allow` where the path exists with other methods, 204 with `Allow` to
+ * OPTIONS there, else 404. What exists is read from the lists that the router was made from.
  */
-export function unmatched(app: OpenAPIHono<Env>): (c: Context) => Response {
-  // At the first request: operations may be added after this handler.
-  let methodsOf: ReturnType<typeof allowedMethods> | undefined
+export function unmatched(surface: Surface): (c: Context) => Response {
+  const methodsOf = allowedMethods(surface)
   return (c) => {
-    methodsOf ??= allowedMethods(app)
     const methods = methodsOf(c.req.path)
     if (methods === undefined) return problem(c, new AppError('not_found', 'There is nothing at this path.'))
     const allow = methods.join(', ')
@@ -21,15 +19,19 @@ export function unmatched(app: OpenAPIHono<Env>): (c: Context) => Response {
   }
 }
 
-function allowedMethods(app: OpenAPIHono<Env>): (path: string) => string[] | undefined {
+function allowedMethods({
+  operations,
+  openRoutes,
+  basePath,
+}: Surface): (path: string) => string[] | undefined {
   const byTemplate = new Map<string, string[]>()
-  for (const definition of app.openAPIRegistry.definitions) {
-    if (definition.type !== 'route') continue
-    const { path, method } = definition.route
+  const add = (path: string, method: string) => {
     const methods = byTemplate.get(path) ?? []
     methods.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
     byTemplate.set(path, methods)
   }
+  for (const { path, method } of operations) add(basePath + path, method)
+  for (const { path } of openRoutes) add(path, 'get')
   // One trailing slash is already gone from a request's path, as it is for the router.
   const known = [...byTemplate].map(([template, methods]) => ({
     pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),

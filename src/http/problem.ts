@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { z } from '@hono/zod-openapi'
+import { z } from '../api/schema.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { Context } from './context.ts'
 import { everyResponse, respond } from './respond.ts'

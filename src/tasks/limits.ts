@@ -4,6 +4,3 @@ export const taskStatuses = ['Todo', 'InProgress', 'Done'] as const
 /** Longest title and description, in Unicode code points. */
 export const titleLimit = 255
 export const descriptionLimit = 10_000
-
-/** Most and default rows of one list answer. */
-export const listLimit = { most: 500, default: 100 } as const

@@ -1,9 +1,9 @@
-import { z } from '@hono/zod-openapi'
 import { createSchemaFactory } from 'drizzle-zod'
-import { descriptionLimit, listLimit, taskStatuses, titleLimit } from './limits.ts'
+import { z } from '../api/schema.ts'
+import { descriptionLimit, taskStatuses, titleLimit } from './limits.ts'
 import { tasks } from './table.ts'
 
-const { createInsertSchema, createSelectSchema } = createSchemaFactory({ zodInstance: z })
+const { createSelectSchema } = createSchemaFactory({ zodInstance: z })
 
 /**
  * Text that is stored byte for byte, counted in code points. A lone surrogate or a NUL cannot be stored as it is,
@@ -60,42 +60,8 @@ export const Task = createSelectSchema(tasks, {
 }).openapi('Task')
 export type Task = z.output<typeof Task>
 
-/** What a client may write, each field with what it is when it is left out. */
-export const NewTask = createInsertSchema(tasks, {
-  title,
-  description: description.default(null),
-  status: status.default('Todo'),
-  owner_id: z.string({ error: 'must be a string' }).optional().openapi({
-    description: "Accepted only when it equals the token's subject; leave it out.",
-    deprecated: true,
-  }),
-})
-  .pick({ title: true, description: true, status: true, owner_id: true })
-  .strict()
-  .openapi('NewTask')
-export type NewTask = z.output<typeof NewTask>
+/** The fields that a client may write. */
+export const fields = { title, description, status }
 
-/** A JSON merge patch (RFC 7396) of what a client may write. Only `description` can be cleared. */
-export const TaskPatch = z.object({ title, description, status }).partial().strict().openapi('TaskPatch')
-export type TaskPatch = z.output<typeof TaskPatch>
-
-function wholeNumber(from: number, to: number, preset: number) {
-  const message = `must be a whole number from ${from} to ${to}`
-  return z
-    .string({ error: message })
-    .regex(/^(\d{1,10}|-[1-9]\d{0,9})$/, { error: message })
-    .transform(Number)
-    .refine((value) => value >= from && value <= to, { params: { code: 'out_of_range' }, message })
-    .default(preset)
-    .openapi({ type: 'integer', minimum: from, maximum: to, default: preset })
-}
-
-/** `OFFSET` is a bigint to Postgres and reads what it skips: what no owner can have is refused. */
-const mostSkipped = 2 ** 31 - 1
-
-export const TaskPage = z.object({
-  skip: wholeNumber(0, mostSkipped, 0).openapi({ description: 'How many of the newest to leave out.' }),
-  limit: wholeNumber(1, listLimit.most, listLimit.default).openapi({
-    description: 'How many to answer at the most.',
-  }),
-})
+/** The fields that a new task may leave out, and what they then are. */
+export const defaults = { description: null, status: 'Todo' } as const

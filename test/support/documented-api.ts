@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { expect } from 'vitest'
 import { Problem, problemKinds, problemType } from '../../src/http/problem.ts'
 import { type Answer, type Call, type Caller, startApi, type TestApi } from './api.ts'

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 /**
  * The part of JSON Schema 2020-12 that our document uses. A keyword that is not here does not parse, so nothing

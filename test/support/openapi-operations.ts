@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { describeApi } from '../../src/app.ts'
 import { JsonSchema, sampleOf } from './json-schema.ts'
 

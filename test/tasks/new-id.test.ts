@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { newId } from '../../src/tasks/new-id.ts'
+import { newId } from '../../src/api/new-id.ts'
 
 afterEach(() => void vi.useRealTimers())
 

@@ -1,23 +1,34 @@
-import type { z } from '@hono/zod-openapi'
 import { AppError, type Fault } from '../errors.ts'
+import { z } from './schema.ts'
 
-type Issue = z.core.$ZodIssue
+type Issue = z.core.$ZodIssue | UnknownKeys
+type UnknownKeys = {
+  readonly code: 'unrecognized_keys'
+  readonly keys: readonly string[]
+  readonly path: PropertyKey[]
+}
 
 /**
  * What a schema found, as faults: where, a code, a sentence without the value.
  * A schema gives a fault its own code by `params: { code }` and its own sentence by the message.
  */
-export function faultsOf(place: Fault['in'], issues: readonly Issue[]): Fault[] {
+export function faultsOf(place: Fault['in'], issues: readonly Issue[], schema?: z.ZodType): Fault[] {
   return issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys')
       return [{ in: place, path: pointer(issue.path), ...codeAndDetail(issue) }]
     return issue.keys.map((key) => ({
       in: place,
       path: pointer([...issue.path, key]),
-      code: 'unknown_field',
-      detail: 'is not a field of a task',
+      ...unknown(place, schema),
     }))
   })
+}
+
+function unknown(place: Fault['in'], schema: z.ZodType | undefined): Pick<Fault, 'code' | 'detail'> {
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : ''
+  const [code, name] = place === 'query' ? ['unknown_parameter', 'parameter'] : ['unknown_field', 'field']
+  const those = known === '' ? `There are no ${name}s here` : `Known ${name}s: ${known}`
+  return { code, detail: `is not a known ${name}. ${those}` }
 }
 
 /** More would make the answer much longer than the request; a body made by people never has as many. */
@@ -30,7 +41,7 @@ export function validationFailed(faults: readonly Fault[]): AppError {
   return new AppError('validation_failed', sentences.join('; '), { errors: faults.slice(0, mostFaults) })
 }
 
-function codeAndDetail(issue: Issue): Pick<Fault, 'code' | 'detail'> {
+function codeAndDetail(issue: z.core.$ZodIssue): Pick<Fault, 'code' | 'detail'> {
   if (issue.code === 'custom') {
     const code: unknown = issue.params?.code
     return { code: typeof code === 'string' ? code : 'invalid', detail: issue.message }
