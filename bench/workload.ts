@@ -73,11 +73,10 @@ export function statementOf(
     case 'get':
       return { text: getTask.text, values: getTask.values(owner, { id }) }
     case 'patch': {
-      const untouched = { status: null, set_description: false, description: null }
-      return { text: patchTask.text, values: patchTask.values(owner, { id, title, ...untouched }) }
+      return { text: patchTask.text, values: patchTask.values(owner, { id, given: { title } }) }
     }
     case 'create':
-      return { text: createTask.text, values: createTask.values(owner, { id, ...newTask }) }
+      return { text: createTask.text, values: createTask.values(owner, { id, given: newTask }) }
   }
 }
 

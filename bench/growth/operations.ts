@@ -40,7 +40,7 @@ export const operations: readonly Operation[] = [
     path: () => '/api/v1/tasks',
     body: JSON.stringify(newTask),
     status: 201,
-    statement: (caller) => filled(createTask, caller.owner, { id: crypto.randomUUID(), ...newTask }),
+    statement: (caller) => filled(createTask, caller.owner, { id: crypto.randomUUID(), given: newTask }),
   },
   {
     name: 'create, owner of 10,000',
@@ -49,7 +49,7 @@ export const operations: readonly Operation[] = [
     path: () => '/api/v1/tasks',
     body: JSON.stringify(newTask),
     status: 201,
-    statement: (caller) => filled(createTask, caller.owner, { id: crypto.randomUUID(), ...newTask }),
+    statement: (caller) => filled(createTask, caller.owner, { id: crypto.randomUUID(), given: newTask }),
   },
 ]
 

@@ -157,8 +157,8 @@ export function operationsOf<const Noun extends string>(
   ]
 }
 
-function found<T>(row: T | undefined, missing: string): T {
-  if (row === undefined) throw notFound(missing)
+function found<T>(row: T | null, missing: string): T {
+  if (row === null) throw notFound(missing)
   return row
 }
 

@@ -1,6 +1,7 @@
 import type { Carrier } from './carrier.ts'
 import { ConnectionLost, endsConnection, sqlState } from './failures.ts'
 import {
+  afterEnter,
   type Batch,
   type Encode,
   encodeNamed,
@@ -99,7 +100,7 @@ export class Connection implements Lane {
       else if (error !== null && endsConnection(error)) this.retire()
       settle(
         error !== null && isLoss(error) ? new ConnectionLost('Connection lost', { cause: error }) : error,
-        results,
+        afterEnter(results),
       )
     })
   }

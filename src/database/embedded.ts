@@ -7,7 +7,7 @@ import type { BackendMessage } from 'pg-protocol/dist/messages.js'
 import { StartError } from '../errors.ts'
 import type { Engine } from './client.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { BatchQuery, encodeNamed, type Results } from './owner-batch.ts'
+import { afterEnter, BatchQuery, encodeNamed, type Results } from './owner-batch.ts'
 
 export const unwritableFolder =
   'DATA_DIR cannot be written: make the folder writable for this user, or choose another.'
@@ -96,7 +96,11 @@ export async function embeddedEngine({ pglite, close }: Embedded, preparation: B
       return promise
     })
   await exchange(preparation)
-  return { run: (batch) => exchange(encodeNamed(batch)), reachable: () => !pglite.closed, close }
+  return {
+    run: async (batch) => afterEnter(await exchange(encodeNamed(batch))),
+    reachable: () => !pglite.closed,
+    close,
+  }
 }
 
 function deliver(answer: Uint8Array, query: BatchQuery): void {

@@ -25,6 +25,8 @@ export function enter(limits: BatchLimits = batchLimits): string {
     set_config('role', '${appRole}', true),
     set_config('app.user_id', $1, true),
     set_config('statement_timeout', '${limits.statementTimeoutMs}', true),
+    set_config('datestyle', 'ISO', true),
+    set_config('timezone', 'UTC', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('lock_timeout', '${limits.lockTimeoutMs}', true),
     set_config('app.task_quota', '${limits.taskQuota}', true)) is null`
@@ -119,8 +121,11 @@ export function prepareAll(statements: readonly AnyStatement[], limits: Partial<
   )
 }
 
-/** All rows of each statement of a batch, `enter` left out. */
+/** All rows of each statement. */
 export type Results = readonly (readonly Cells[])[]
+
+/** The results of what was asked, without that of `enter`, which comes first in each batch. */
+export const afterEnter = (results: Results): Results => results.slice(1)
 
 /** Called once with what became of a batch: an error, or the results. */
 export type Settle = (error: unknown, results: Results) => void

@@ -100,7 +100,7 @@ const rules: [guarantee: string, rule: Rule, offence: string, offender: string[]
 ]
 
 /** Each statement, and where among its parameters the owner stands. */
-const input = { id: '', title: '', description: '', status: '', set_description: true, limit: 0, skip: 0 }
+const input = { id: '', given: {}, limit: 0, skip: 0 }
 const statements = taskStatements.map((statement) => {
   const values = statement.values('the owner', input)
   const owner = values.indexOf('the owner') + 1

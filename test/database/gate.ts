@@ -144,7 +144,8 @@ export const until = (isSo: () => Promise<boolean> | boolean): Promise<void> =>
 /** What a promise came to, as text or as the code of its failure with the cause behind it. */
 export async function outcome(promise: Promise<unknown>): Promise<string> {
   try {
-    return String(await promise)
+    const answer = await promise
+    return typeof answer === 'object' && answer !== null ? JSON.stringify(answer) : String(answer)
   } catch (error) {
     const { code, cause } = error as { code?: string; cause?: { name?: string; code?: string } }
     return [code, cause?.code ?? cause?.name].filter(Boolean).join(' ')

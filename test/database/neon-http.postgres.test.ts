@@ -56,7 +56,7 @@ describe('one call', () => {
   test('is one request and one transaction: enter as the owner, then the statement, nothing else', async () => {
     const database = await open()
     const before = proxy.requests().length
-    await askOne(database, 'ann', createTask, { id: randomUUID(), title: 'x', ...fields })
+    await askOne(database, 'ann', createTask, { id: randomUUID(), given: { title: 'x', ...fields } })
     const [request, ...more] = proxy.requests().slice(before)
     expect(more).toEqual([])
     expect(request?.headers['neon-batch-isolation-level']).toBe('ReadCommitted')
@@ -194,7 +194,7 @@ test('a statement that runs too long is ended by Postgres', async () => {
 test('the quota of tasks is told as over TCP', async () => {
   const database = await open({ taskQuota: 1 })
   const create = () =>
-    outcome(askOne(database, 'ann', createTask, { id: randomUUID(), title: 'x', ...fields }))
+    outcome(askOne(database, 'ann', createTask, { id: randomUUID(), given: { title: 'x', ...fields } }))
   expect(await create()).toContain('"title":"x"')
   expect(await create()).toBe('quota_exceeded DQ001')
 })

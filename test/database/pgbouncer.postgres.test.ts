@@ -82,11 +82,17 @@ describe('one connection for all', () => {
       (select count(*)::int from pg_prepared_statements) as prepared, pg_backend_pid() as pid`
     const database = await open(2)
     const id = randomUUID()
-    await askOne(database, 'ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
+    await askOne(database, 'ann', createTask, {
+      id,
+      given: { title: 'x', description: null, status: 'Todo' },
+    })
     expect(await askOne(database, 'ann', whoAmI, { word: 'x' })).toBe('ann ann docket_app x')
     const [after] = await admin(pooler.url, asked)
     expect(after).toMatchObject(login)
-    const refused = askOne(database, 'ann', createTask, { id, title: 'x', description: null, status: 'Todo' })
+    const refused = askOne(database, 'ann', createTask, {
+      id,
+      given: { title: 'x', description: null, status: 'Todo' },
+    })
     await expect(refused).rejects.toMatchObject({ cause: { code: '23505' } })
     expect(await admin(pooler.url, asked)).toEqual([after])
     await database.close()

@@ -26,7 +26,7 @@ const send = (bytes: Buffer) =>
   })
 
 const asOwner = async <Input, Result>(who: string, statement: Statement<Input, Result>, input: Input) => {
-  const [rows = []] = await send(encodeNamed(batchOf(who, [question(statement, input)])))
+  const [, rows = []] = await send(encodeNamed(batchOf(who, [question(statement, input)])))
   return statement.rows(rows)
 }
 

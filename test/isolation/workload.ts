@@ -74,16 +74,15 @@ class Worker {
       const json = owner === name ? null : await this.#ask(getTask, { id: foreign })
       if (json !== null && json !== undefined) this.#wrong(`a foreign task: ${json}`)
     } else if (kind === 4) {
-      const patch = { id, title, status: null, set_description: false, description: null }
-      const json = await this.#ask(patchTask, patch)
-      if (json !== undefined) this.#checkTask(json, id, title)
+      const row = await this.#ask(patchTask, { id, given: { title } })
+      if (row !== undefined) this.#checkTask(JSON.stringify(row), id, title)
     } else if (kind === 5) {
       const list = await this.#ask(listTasks, { limit: 500, skip: 0 })
       if (list !== undefined) this.#checkList(list.json)
     } else if (kind === 6) {
-      const put = await this.#ask(putTask, { id, title, ...fields })
-      if (put !== undefined) this.#checkTask(put.json, id, title)
-      if (put?.created === true) this.#wrong('put made a task that was there')
+      const put = await this.#ask(putTask, { id, given: { title, ...fields } })
+      if (put !== undefined) this.#checkTask(JSON.stringify(put.row), id, title)
+      if (put?.made === true) this.#wrong('put made a task that was there')
     } else {
       const deleted = await this.#ask(deleteTask, { id })
       if (deleted === false) this.#wrong('delete found nothing')
@@ -96,8 +95,8 @@ class Worker {
 
   async #create(title: string): Promise<void> {
     const id = randomUUID()
-    const json = await this.#ask(createTask, { id, title, ...fields })
-    if (json !== undefined) this.#checkTask(json, id, title)
+    const row = await this.#ask(createTask, { id, given: { title, ...fields } })
+    if (row !== undefined) this.#checkTask(JSON.stringify(row), id, title)
     Worker.#foreign = { owner: this.#duty.name, id }
   }
 
@@ -108,8 +107,8 @@ class Worker {
     const other = names[(names.indexOf(name) + 1) % names.length] ?? ''
     const [known] = this.#mine.keys()
     if (kind === 0 && known)
-      return this.#expect('23505', createTask, { id: known, title: 'again', ...fields })
-    if (kind === 1) return this.#expect('23514', createTask, { id, title: '', ...fields })
+      return this.#expect('23505', createTask, { id: known, given: { title: 'again', ...fields } })
+    if (kind === 1) return this.#expect('23514', createTask, { id, given: { title: '', ...fields } })
     if (kind === 2) return this.#expect('22P02', getTask, { id: `no uuid ${i}` })
     if (kind === 3) return this.#expect('22012', writeThenDivide, { id })
     if (kind === 4) return this.#expect('42501', createForOther, { id, title: 'planted', other })

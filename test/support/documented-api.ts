@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { expect } from 'vitest'
+import { z } from 'zod'
 import { Problem, problemKinds, problemType } from '../../src/http/problem.ts'
 import { type Answer, type Call, type Caller, startApi, type TestApi } from './api.ts'
 import { mismatches } from './json-schema.ts'

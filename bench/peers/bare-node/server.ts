@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import { pino } from 'pino'
-import { openPostgres } from '../../../src/database/client.ts'
 import { newId } from '../../../src/api/new-id.ts'
+import { openPostgres } from '../../../src/database/client.ts'
 import { createTask, getTask, listTasks, patchTask, taskStatements } from '../../../src/tasks/statements.ts'
 import { askOne } from '../../../test/support/ask.ts'
 
@@ -25,8 +25,8 @@ async function answer(request: IncomingMessage): Promise<{ status: number; json:
   const [path = '', query] = request.url?.split('?') ?? []
   if (request.method === 'POST') {
     const { title, description, status } = JSON.parse(await bodyOf(request))
-    const task = { id: newId(), title, description, status }
-    return { status: 201, json: await askOne(database, owner, createTask, task) }
+    const task = { id: newId(), given: { title, description, status } }
+    return { status: 201, json: JSON.stringify(await askOne(database, owner, createTask, task)) }
   }
   if (path === collection) {
     const limit = Number(new URLSearchParams(query).get('limit'))
@@ -36,8 +36,8 @@ async function answer(request: IncomingMessage): Promise<{ status: number; json:
   const id = path.slice(collection.length + 1)
   if (request.method === 'PATCH') {
     const { title } = JSON.parse(await bodyOf(request))
-    const patch = { id, title, status: null, set_description: false, description: null }
-    return found(await askOne(database, owner, patchTask, patch))
+    const row = await askOne(database, owner, patchTask, { id, given: { title } })
+    return found(row && JSON.stringify(row))
   }
   return found(await askOne(database, owner, getTask, { id }))
 }

@@ -12,7 +12,7 @@ export type Listed = { readonly json: string; readonly cutAfter: number | undefi
 
 /** The statements that read a table as JSON that Postgres makes. */
 export type Reads<Noun extends string> = {
-  readonly get: Statement<{ readonly id: string }, string | undefined, `get_${Noun}`>
+  readonly get: Statement<{ readonly id: string }, string | null, `get_${Noun}`>
   readonly list: Statement<Page, Listed, `list_${Noun}s`>
 }
 
@@ -41,7 +41,7 @@ function getOf<const Noun extends string>(noun: Noun, table: OwnedTable): Reads<
     query: raw(
       sql`select row_to_json(answer)::text from (select ${jsonColumns(table)} from ${table} where ${own}) answer`,
     ),
-    rows: ([cells]) => cells?.[0] ?? undefined,
+    rows: ([cells]) => cells?.[0] ?? null,
   })
 }
 

@@ -18,8 +18,8 @@ export type Writes<Noun extends string> = {
   readonly create: Statement<Written, Row, `create_${Noun}`>
   /** Makes the row, or writes the fields given. `made` tells which. */
   readonly put: Statement<Written, { readonly row: Row; readonly made: boolean }, `put_${Noun}`>
-  /** Writes the fields given; undefined when the row is missing. */
-  readonly patch: Statement<Written, Row | undefined, `patch_${Noun}`>
+  /** Writes the fields given; null when the row is missing. */
+  readonly patch: Statement<Written, Row | null, `patch_${Noun}`>
   /** Whether there was a row. */
   readonly remove: Statement<Id, boolean, `delete_${Noun}`>
 }
@@ -40,7 +40,7 @@ export function writesOf<const Noun extends string>(
   const own = and(eq(table.owner_id, owner), eq(table.id, sql.placeholder('id')))
   const values = { owner_id: owner, id: sql.placeholder('id'), ...valuesOf(fields) }
   const read = rowReader(table)
-  const row = ([cells]: readonly Cells[]) => cells && read(cells)
+  const row = ([cells]: readonly Cells[]) => (cells === undefined ? null : read(cells))
   /** A row of a statement that always answers one. */
   const written = ([cells = []]: readonly Cells[]) => read(cells)
 
