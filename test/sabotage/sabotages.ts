@@ -348,4 +348,25 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     caughtBy: onPostgres('test/database/neon-ws'),
   },
+  {
+    name: 'the embedded database is closed to other users before its first file is made',
+    file: 'src/database/embedded.ts',
+    find: 'await mkdir(unfinished, { mode: 0o700 })',
+    replace: 'await mkdir(unfinished)',
+    caughtBy: plain('test/database/embedded-folder'),
+  },
+  {
+    name: 'an embedded database that is open to other users is closed at the next start',
+    file: 'src/database/embedded.ts',
+    find: 'await chmod(home, 0o700)',
+    replace: 'await Promise.resolve()',
+    caughtBy: plain('test/database/embedded-folder'),
+  },
+  {
+    name: 'a development secret that is open to other users is closed at the next start',
+    file: 'src/auth/development-secret.ts',
+    find: 'await chmod(file, 0o600)',
+    replace: 'await Promise.resolve()',
+    caughtBy: plain('test/database/embedded-folder'),
+  },
 ]
