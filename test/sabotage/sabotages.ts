@@ -369,4 +369,18 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'await Promise.resolve()',
     caughtBy: plain('test/database/embedded-folder'),
   },
+  {
+    name: 'an RSA key under whose exponent everybody can sign is left out',
+    file: 'src/auth/verification-key.ts',
+    find: 'exponent >= 3n && ',
+    replace: '',
+    caughtBy: plain('test/auth/verification-key'),
+  },
+  {
+    name: 'an RSA key with an even exponent is left out',
+    file: 'src/auth/verification-key.ts',
+    find: ' && exponent % 2n === 1n',
+    replace: '',
+    caughtBy: plain('test/auth/verification-key'),
+  },
 ]
