@@ -77,7 +77,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'unknown key ids cause at most one fetch in an interval',
     file: 'src/auth/key-set.ts',
-    find: ' || at - lastRefetchAt < timing.retryMs',
+    find: ' || at - lastRefetchAt < timing.refetchMs',
     replace: '',
     caughtBy: plain('test/auth/key-set'),
   },
@@ -382,5 +382,19 @@ export const sabotages: readonly Sabotage[] = [
     find: ' && exponent % 2n === 1n',
     replace: '',
     caughtBy: plain('test/auth/verification-key'),
+  },
+  {
+    name: 'a made-up key id does not get a good token refused',
+    file: 'src/auth/access-token.ts',
+    find: 'throw keys.isAsOf(madeBy)',
+    replace: 'throw true',
+    caughtBy: plain('test/auth/key-set'),
+  },
+  {
+    name: 'a made-up key id puts a new key off for two seconds at most',
+    file: 'src/auth/key-set.ts',
+    find: 'refetchMs: 2_000,',
+    replace: 'refetchMs: 30_000,',
+    caughtBy: plain('test/auth/key-set'),
   },
 ]
