@@ -97,6 +97,11 @@ describe('the error table', () => {
     expect((await api.call(`/problems/${code}`)).text).toBe(page.text)
   })
 
+  test('a name that mixes the two spellings has no page: names are looked up and not rewritten, however long', async () => {
+    for (const name of ['method-not_allowed', 'method_not-allowed', '-'.repeat(15_000), '_'.repeat(15_000)])
+      expect((await api.call(`/problems/${name}`)).status).toBe(404)
+  })
+
   test('two Authorization headers are 400, whatever they say', async () => {
     const bearer = `Authorization: Bearer ${ann.token}\r\n`
     for (const second of [bearer, 'Authorization: Basic eDp5\r\n', 'authorization:\r\n']) {

@@ -397,4 +397,11 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'refetchMs: 30_000,',
     caughtBy: plain('test/auth/key-set'),
   },
+  {
+    name: 'the name of a problem is looked up and not rewritten, however long it is',
+    file: 'src/http/problem-pages.ts',
+    find: 'codesByName.get(params.kind)',
+    replace: "errorCodes.find((each) => each === params.kind.replaceAll('-', '_'))",
+    caughtBy: onPglite('test/contract/problems'),
+  },
 ]
