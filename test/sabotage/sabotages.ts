@@ -418,4 +418,18 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'false',
     caughtBy: plain('test/http/json'),
   },
+  {
+    name: 'an e-mail address counts as verified only where every claim of the token says so',
+    file: 'src/auth/demands.ts',
+    find: 'told.every(',
+    replace: 'told.some(',
+    caughtBy: onPglite('test/auth/demands'),
+  },
+  {
+    name: 'a token that says nothing of its e-mail address has none that is verified',
+    file: 'src/auth/demands.ts',
+    find: 'told.length > 0 && ',
+    replace: '',
+    caughtBy: onPglite('test/auth/demands'),
+  },
 ]
