@@ -432,4 +432,18 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     caughtBy: onPglite('test/auth/demands'),
   },
+  {
+    name: 'the document says that a title holds no NUL and is not blank',
+    file: 'src/tasks/schemas.ts',
+    find: 'pattern: patterns.notBlank',
+    replace: "pattern: '\\\\S'",
+    caughtBy: onPglite('test/contract/operations'),
+  },
+  {
+    name: 'the document says that a description holds no NUL',
+    file: 'src/tasks/schemas.ts',
+    find: ' pattern: patterns.text,',
+    replace: '',
+    caughtBy: onPglite('test/contract/operations'),
+  },
 ]
