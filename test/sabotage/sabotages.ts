@@ -446,4 +446,11 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     caughtBy: onPglite('test/contract/operations'),
   },
+  {
+    name: 'a production install does not bring the packages of tests',
+    file: '.npmrc',
+    find: 'legacy-peer-deps=true',
+    replace: 'legacy-peer-deps=false',
+    caughtBy: plain('test/rules/production-packages'),
+  },
 ]
