@@ -1,7 +1,7 @@
 import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
 import { AppError } from '../errors.ts'
-import { checkClaims } from './claims.ts'
+import { checkClaims, isTime } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
 import { checkDemands, type Demands, noDemands } from './demands.ts'
 import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
@@ -105,7 +105,9 @@ export function createAccessTokens(options: Options): AccessTokens {
       const source = sourceOf(claims.iss, sources)
       const algorithm = source.algorithms.find((name) => name === header.alg)
       if (algorithm === undefined) throw refusal('algorithm_not_allowed')
-      const key = await signer(token, { source, algorithm, kid, now })
+      const at = now()
+      const madeBy = isTime(claims.iat) ? Math.min((claims.iat + leewaySeconds) * 1000, at) : at
+      const key = await signer(token, { source, algorithm, kid, madeBy, now })
 
       const policy = { ...source, nowSeconds: now() / 1000, leewaySeconds, horizonSeconds }
       const { subject, issuer, expiresAt } = checkClaims(claims, policy)
@@ -174,11 +176,19 @@ type Signed = {
   readonly source: Source
   readonly algorithm: Algorithm
   readonly kid: unknown
+  /** When the token was made at the latest, by its own word; epoch ms. */
+  readonly madeBy: number
   readonly now: () => number
 }
 
-/** The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy. */
-async function signer(token: string, { source, algorithm, kid, now }: Signed): Promise<VerificationKey> {
+/**
+ * The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy.
+ * Where that fetch is not allowed yet, a token that may be newer than our copy is not refused but put off.
+ */
+async function signer(
+  token: string,
+  { source, algorithm, kid, madeBy, now }: Signed,
+): Promise<VerificationKey> {
   const { keys, needsKeyId } = source
   if (kid === undefined ? needsKeyId : !isKeyId(kid)) throw refusal('key_id_malformed')
   const name = isKeyId(kid) ? kid : ''
@@ -193,7 +203,10 @@ async function signer(token: string, { source, algorithm, kid, now }: Signed): P
   if (newer !== undefined && newer !== key && (await isSigned(token, newer, algorithm))) return newer
 
   if (keys.empty()) throw refusal('keys_unavailable', keys.retryAfterSeconds(now()))
-  throw refusal(newer === undefined ? 'key_unknown' : 'signature_wrong')
+  if (newer !== undefined) throw refusal('signature_wrong')
+  throw keys.isAsOf(madeBy)
+    ? refusal('key_unknown')
+    : refusal('key_not_read_yet', keys.retryAfterSeconds(now()))
 }
 
 async function isSigned(token: string, key: VerificationKey, algorithm: Algorithm): Promise<boolean> {
