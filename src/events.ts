@@ -11,7 +11,7 @@ const Cause = z.strictObject({
   stack: z.string().optional(),
 })
 
-/** Twelve hex digits that tell one owner, or one key id, from another without naming it. */
+/** Twelve hex digits that tell one owner, address or key id from another without naming it. */
 const Digest = z.string().regex(/^[0-9a-f]+$/)
 
 const source = z.string()
@@ -62,8 +62,10 @@ export const events = {
   /** Somebody was refused at the built-in issuer. */
   login_failed: z.strictObject({ status: z.int() }),
   issuer: z.strictObject({ message: z.string() }),
-  /** The first request of a minute beyond a limit; those that follow are in their own lines. */
+  /** A request beyond a limit was refused; once a minute for each caller. The key of an address's digest is the process's own. */
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
+  /** In production `X-Forwarded-For` came from a peer that TRUSTED_PROXIES does not name; the first time only. */
+  proxy_untrusted: z.strictObject({ peer: Digest, advice: z.string() }),
   /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
   /** Answered before the app saw it: what Node's parser could not read, or a defect on the way to the app. */
@@ -118,6 +120,7 @@ const sentences: Record<EventName, string> = {
   login_failed: 'sign-in refused',
   issuer: 'built-in issuer',
   rate_limited: 'too many requests',
+  proxy_untrusted: 'X-Forwarded-For came from a peer that TRUSTED_PROXIES does not name',
   many_missing: 'many tasks asked for that are not there',
   request_unseen: 'request that could not be read',
   log_dropped: 'lines of the log dropped',

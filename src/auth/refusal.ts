@@ -18,6 +18,7 @@ const codes = {
   algorithm_not_allowed: 'invalid_token',
   key_id_malformed: 'invalid_token',
   keys_unavailable: 'unavailable',
+  checks_used_up: 'rate_limited',
   key_unknown: 'invalid_token',
   signature_wrong: 'invalid_token',
   audience_malformed: 'invalid_token',
@@ -38,6 +39,7 @@ const details: Record<(typeof codes)[RefusalReason], string> = {
   unauthenticated: 'Sign in and send the token as "Authorization: Bearer <token>".',
   invalid_token: 'The token was not accepted; sign in again to get another one.',
   token_expired: 'The token has expired; get a fresh one from the sign-in server and repeat the request.',
+  rate_limited: 'Too many tokens have to be checked at the moment; repeat the request in a second.',
   unavailable: 'The keys that tokens are checked with are out of reach; repeat the request in a moment.',
 }
 

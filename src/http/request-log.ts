@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import type { Logger } from 'pino'
@@ -7,6 +7,7 @@ import type { Principal } from '../auth/access-token.ts'
 import { AppError } from '../errors.ts'
 import { causeOf, record } from '../events.ts'
 import type { Context, Env } from './context.ts'
+import { ownerDigest } from './digests.ts'
 import { everyResponse } from './respond.ts'
 
 const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
@@ -87,7 +88,7 @@ const hashes = new WeakMap<Principal, string>()
 export function ownerHash(principal: Principal): string {
   let known = hashes.get(principal)
   if (known === undefined) {
-    known = hash('sha256', principal.id).slice(0, 12)
+    known = ownerDigest(principal.id)
     hashes.set(principal, known)
   }
   return known
