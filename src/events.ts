@@ -56,6 +56,15 @@ export const events = {
     advice: z.string().optional(),
     cause: Cause.optional(),
   }),
+  /** So many more answers of one kind came within a second of the one that was written in full. */
+  requests_summed: z.strictObject({
+    status: z.int(),
+    code: z.string().optional(),
+    reason: z.string().optional(),
+    /** Where there is no reason. */
+    route: z.string().optional(),
+    count: z.int(),
+  }),
   keys_ignored: z.strictObject({ source, ignored: z.array(z.unknown()) }),
   keys_unreadable: z.strictObject({ source, reason: z.string(), held: z.int(), cause: Cause }),
   keys_dropped: z.strictObject({ source }),
@@ -87,7 +96,7 @@ export const events = {
 } as const
 
 export type EventName = keyof typeof events
-type Level = 'info' | 'warn' | 'error' | 'fatal'
+export type Level = 'info' | 'warn' | 'error' | 'fatal'
 
 /** Writes one line, of a kind that is declared above. */
 export function record<Name extends EventName>(
@@ -114,6 +123,7 @@ const sentences: Record<EventName, string> = {
   reload: 'all workers were replaced',
   reload_failed: 'a new worker did not start; the old ones stay',
   request: 'request',
+  requests_summed: 'more of the same within a second',
   keys_ignored: 'keys of the set left out',
   keys_unreadable: 'the key set could not be read',
   keys_dropped: 'the key set is too old to trust; its keys are dropped',

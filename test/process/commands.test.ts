@@ -298,7 +298,8 @@ test('on a terminal the log is one readable line for each event', async () => {
   })
   const [, url] = await shown.says(/Docket is listening at (\S+)/)
   await shown.says(/WARN: a name is set that is no setting.+\{"given":"CORS_ORIGIN","meant":"CORS_ORIGINS"\}/)
-  await fetch(`${url}/livez`)
+  for (let i = 0; i < 3; i++) await fetch(`${url}/livez`)
+  await shown.says(/INFO: \d more of the same within a second: 200 \/livez\n/)
   await shown.says(/^\[\d\d:\d\d:\d\d\] INFO: GET \/livez 200 in [\d.]+ ms \{"request_id":"[^"]+"\}\n/m)
   shown.kill('SIGTERM')
   await shown.ended
