@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { variables } from '../../src/config/variables.ts'
+import { usageOfTree } from '../process-usage.ts'
 import { outcomes, requestText, startLoad } from './load.ts'
 import { reads, type Stage, type Table } from './stage.ts'
 
@@ -37,19 +38,22 @@ async function under(stage: Stage, { requests, texts }: Flood) {
     settings: { RATE_LIMIT_ADDRESS: variables.rateLimitAddress.default },
     output,
   })
-  const { port } = docket
+  const { port, pid } = docket
   const { signal } = stage.commands
   stage.tell(`a flood: ${requests}`)
   const flood = startLoad({ port, requests: texts, connections: floodConnections }, signal)
-  const before = await stat(output)
+  const [before, usedBefore] = [await stat(output), await usageOfTree(pid)]
   const others = startLoad({ port, requests: reads(stage.tokens), ...newCallers, seconds }, signal)
   const newTokens = await others.report
-  const after = await stat(output)
+  const [after, usedAfter] = [await stat(output), await usageOfTree(pid)]
   flood.stop()
   const report = await flood.report
+  const perSecond = report.sent / report.seconds
+  const cpuSeconds = (usedAfter?.cpuSeconds ?? Number.NaN) - (usedBefore?.cpuSeconds ?? Number.NaN)
   return {
     requests,
-    'a second': String(Math.round(report.sent / report.seconds)),
+    'a second': String(Math.round(perSecond)),
+    'CPU for each': `${Math.round((1e6 * cpuSeconds) / (perSecond * newTokens.seconds))} µs`,
     answers: Object.keys({ ...report.statuses, ...report.failures }).join(', '),
     'log a minute': `${(((after.size - before.size) / newTokens.seconds) * 60e-6).toFixed(1)} MB`,
     'tokens not seen before': outcomes(newTokens),

@@ -24,7 +24,7 @@ Starts a Postgres of its own, fills it, starts \`docket start\` as users do, and
   hand-over   new processes take over from old ones
   junk        floods without a token: how much log, and who still gets in
 
-Without a name: all of them, about 5 minutes.
+Without a name: all of them, about 6 minutes.
 
   --seconds N     length of the overload (30)
   --hand-overs N  how many of each kind (20)
