@@ -19,6 +19,7 @@ const codes = {
   key_id_malformed: 'invalid_token',
   keys_unavailable: 'unavailable',
   key_not_read_yet: 'unavailable',
+  checks_used_up: 'rate_limited',
   key_unknown: 'invalid_token',
   signature_wrong: 'invalid_token',
   audience_malformed: 'invalid_token',
@@ -39,6 +40,7 @@ const details: Record<(typeof codes)[RefusalReason], string> = {
   unauthenticated: 'Sign in and send the token as "Authorization: Bearer <token>".',
   invalid_token: 'The token was not accepted; sign in again to get another one.',
   token_expired: 'The token has expired; get a fresh one from the sign-in server and repeat the request.',
+  rate_limited: 'Too many tokens have to be checked at the moment; repeat the request in a second.',
   unavailable: 'The keys that tokens are checked with cannot be read now; repeat the request in a moment.',
 }
 
