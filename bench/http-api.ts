@@ -38,8 +38,8 @@ const startTimeoutMs = 30_000
 const stopTimeoutMs = 10_000
 
 /**
- * Starts an API as a process of its own whose standard output goes nowhere. On disposal it is asked to stop, and ended
- * with all its children when it does not.
+ * Starts an API as a process of its own whose standard output goes nowhere, or into a new file. On disposal it is asked
+ * to stop, and ended with all its children when it does not.
  *
  * @throws Error with what it said when it does not start.
  */
@@ -47,12 +47,13 @@ export async function startApi(
   api: Pick<HttpApi, 'name' | 'command' | 'readyPath'>,
   port: number,
   signal: AbortSignal,
+  output = devNull,
 ): Promise<RunningApi> {
   const { program, parameters, cwd, env } = api.command
   const origin = `http://127.0.0.1:${port}`
-  const nowhere = openSync(devNull, 'w')
-  const server = spawn(program, parameters, { cwd, stdio: ['ignore', nowhere, 'pipe'], env })
-  closeSync(nowhere)
+  const written = openSync(output, 'w')
+  const server = spawn(program, parameters, { cwd, stdio: ['ignore', written, 'pipe'], env })
+  closeSync(written)
   const ended = new Promise<void>((resolve) => {
     server.once('exit', () => resolve())
     server.once('error', () => resolve())

@@ -12,6 +12,7 @@ import { AnswerBudget } from './http/answer-budget.ts'
 import { clientAddress } from './http/client-address.ts'
 import type { Env } from './http/context.ts'
 import { cors } from './http/cors.ts'
+import { createAddressDigest, ownerDigest } from './http/digests.ts'
 import { docsRoutes } from './http/docs-page.ts'
 import { documentationRoutes } from './http/documentation.ts'
 import { shedLoad } from './http/load-shedding.ts'
@@ -25,6 +26,7 @@ import { readableHead } from './http/request-head.ts'
 import { requestLog } from './http/request-log.ts'
 import { respondJson } from './http/respond.ts'
 import { addRoutes } from './http/routes.ts'
+import { warnOfUntrustedProxy } from './http/untrusted-proxy.ts'
 import { operations } from './operations.ts'
 
 export type Parts = {
@@ -73,15 +75,18 @@ export function createApp({
   app.use(readableHead)
   const nobodyTook = unmatched(surface)
   app.options('*', nobodyTook)
+  const { perAddress, perOwner, ownerWindows: windows, trustedProxies } = limits
+  const addressDigest = createAddressDigest()
+  const onUntrusted = production ? warnOfUntrustedProxy(log, addressDigest) : undefined
   app.use(
     `${basePath}/*`,
     authenticate({
       tokens,
       database,
       answers: new AnswerBudget(answerBytes),
-      perAddress: rateLimit('address', limits.perAddress, log),
-      perOwner: rateLimit('owner', limits.perOwner, log, limits.ownerWindows),
-      addressOf: clientAddress(limits.trustedProxies),
+      perAddress: rateLimit({ name: 'address', perMinute: perAddress, log, digest: addressDigest }),
+      perOwner: rateLimit({ name: 'owner', perMinute: perOwner, log, digest: ownerDigest, windows }),
+      addressOf: clientAddress(trustedProxies, onUntrusted),
     }),
   )
   app.use(

@@ -11,7 +11,7 @@ const Cause = z.strictObject({
   stack: z.string().optional(),
 })
 
-/** Twelve hex digits that tell one owner, or one key id, from another without naming it. */
+/** Twelve hex digits that tell one owner, address or key id from another without naming it. */
 const Digest = z.string().regex(/^[0-9a-f]+$/)
 
 const source = z.string()
@@ -56,14 +56,25 @@ export const events = {
     advice: z.string().optional(),
     cause: Cause.optional(),
   }),
+  /** So many more answers of one kind came within a second of the one that was written in full. */
+  requests_summed: z.strictObject({
+    status: z.int(),
+    code: z.string().optional(),
+    reason: z.string().optional(),
+    /** Where there is no reason. */
+    route: z.string().optional(),
+    count: z.int(),
+  }),
   keys_ignored: z.strictObject({ source, ignored: z.array(z.unknown()) }),
   keys_unreadable: z.strictObject({ source, reason: z.string(), held: z.int(), cause: Cause }),
   keys_dropped: z.strictObject({ source }),
   /** Somebody was refused at the built-in issuer. */
   login_failed: z.strictObject({ status: z.int() }),
   issuer: z.strictObject({ message: z.string() }),
-  /** The first request of a minute beyond a limit; those that follow are in their own lines. */
+  /** A request beyond a limit was refused; once a minute for each caller. The key of an address's digest is the process's own. */
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
+  /** In production `X-Forwarded-For` came from a peer that TRUSTED_PROXIES does not name; the first time only. */
+  proxy_untrusted: z.strictObject({ peer: Digest, advice: z.string() }),
   /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
   /** Answered before the app saw it: what Node's parser could not read, or a defect on the way to the app. */
@@ -90,7 +101,7 @@ export const events = {
 } as const
 
 export type EventName = keyof typeof events
-type Level = 'info' | 'warn' | 'error' | 'fatal'
+export type Level = 'info' | 'warn' | 'error' | 'fatal'
 
 /** Writes one line, of a kind that is declared above. */
 export function record<Name extends EventName>(
@@ -117,12 +128,14 @@ const sentences: Record<EventName, string> = {
   reload: 'all workers were replaced',
   reload_failed: 'a new worker did not start; the old ones stay',
   request: 'request',
+  requests_summed: 'more of the same within a second',
   keys_ignored: 'keys of the set left out',
   keys_unreadable: 'the key set could not be read',
   keys_dropped: 'the key set is too old to trust; its keys are dropped',
   login_failed: 'sign-in refused',
   issuer: 'built-in issuer',
   rate_limited: 'too many requests',
+  proxy_untrusted: 'X-Forwarded-For came from a peer that TRUSTED_PROXIES does not name',
   many_missing: 'many tasks asked for that are not there',
   request_unseen: 'request that could not be read',
   connections_cut: 'connections closed without an answer',

@@ -13,6 +13,7 @@ import type { LaneLimits } from './database/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
 import type { BatchLimits } from './database/owner-batch.ts'
 import type { AnyStatement } from './database/statement.ts'
+import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
 import { createLog } from './log.ts'
@@ -76,6 +77,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
+    writeSums(log)
   }
   try {
     const { database, issuerPool, rateWindows } = await open({

@@ -1,4 +1,5 @@
 import { destination, type Logger, pino } from 'pino'
+import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
 
 /**
@@ -19,11 +20,12 @@ export async function createLog(
       translateTime: 'SYS:HH:MM:ss',
       messageFormat,
       // What the sentence has said already.
-      ignore: 'event,method,route,status,duration_ms',
+      ignore: 'event,method,route,status,duration_ms,count',
       singleLine: true,
       sync: true,
     })
-    return { log: pino(options, stream), flush: () => {} }
+    const log = pino(options, stream)
+    return { log, flush: () => writeSums(log) }
   }
   const stdout = destination({
     dest: 1,
@@ -53,6 +55,7 @@ export async function createLog(
     dropped = 0
   })
   const flush = () => {
+    writeSums(log)
     pieces.flush()
     stdout.flushSync()
   }
@@ -108,7 +111,8 @@ function isoTime(): () => string {
 
 /** A request reads as one does in a shell; every other line has its sentence. */
 function messageFormat(line: Record<string, unknown>, messageKey: string): string {
-  const { method, route, status, duration_ms } = line
+  const { method, route, status, duration_ms, count } = line
+  if (count !== undefined) return `${count} ${line[messageKey]}: ${status} ${route ?? ''}`.trimEnd()
   if (method === undefined) return `${line[messageKey]}${status === undefined ? '' : ` (${status})`}`
   return `${method} ${route} ${status} in ${duration_ms} ms`
 }

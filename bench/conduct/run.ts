@@ -10,6 +10,7 @@ import { machine } from '../prepare-site.ts'
 import { between } from '../report.ts'
 import { distance, fairness } from './fairness.ts'
 import { handOver } from './hand-over.ts'
+import { junk } from './junk.ts'
 import { overload } from './overload.ts'
 import { silent } from './silent.ts'
 import { openStage, type Stage, type Table } from './stage.ts'
@@ -23,8 +24,9 @@ Starts a Postgres of its own, fills it, starts \`docket start\` as users do, and
   distance    a database 10 ms away
   silent      clients that ask and never read
   hand-over   new processes take over from old ones
+  junk        floods without a token: how much log, and who still gets in
 
-Without a name: all of them, about 11 minutes.
+Without a name: all of them, about 13 minutes.
 
   --seconds N     length of the overload (30)
   --hand-overs N  how many of each kind (20)
@@ -45,6 +47,7 @@ const parts: Record<string, (stage: Stage, options: Options) => Promise<Table>> 
   distance,
   silent,
   'hand-over': handOver,
+  junk,
 }
 
 async function main(): Promise<number> {

@@ -28,6 +28,8 @@ export type StartOptions = {
   readonly port?: number
   readonly settings?: Readonly<Record<string, string>>
   readonly parameters?: readonly string[]
+  /** The file that takes its log. */
+  readonly output?: string
 }
 
 const root = join(import.meta.dirname, '..', '..')
@@ -52,7 +54,7 @@ export async function openStage(
     command: (options) => apiAt(options).command,
     start: async (options = {}) => {
       const port = options.port ?? (await freePort())
-      return { ...(await startApi(apiAt({ ...options, port }), port, signal)), port }
+      return { ...(await startApi(apiAt({ ...options, port }), port, signal, options.output)), port }
     },
   }
 }

@@ -2,11 +2,12 @@ import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
 import type { Principal } from '../api/operation.ts'
 import { AppError } from '../errors.ts'
-import { checkClaims } from './claims.ts'
+import { checkClaims, isTime } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
 import { checkDemands, type Demands, noDemands } from './demands.ts'
 import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
 import { refusal } from './refusal.ts'
+import { createSignatureBudget } from './signature-budget.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
 import {
   type Algorithm,
@@ -39,8 +40,11 @@ export type AccessTokens = {
   /**
    * The caller, from every `Authorization` value of the request. Returns at once for a token seen before; throws or
    * rejects `unauthenticated`, `invalid_token`, `token_expired`, `forbidden`, `malformed_request` or `unavailable`.
+   *
+   * Every signature check takes from the budget of the process. A caller who is `limited` gets none beyond it: then
+   * it rejects `rate_limited`.
    */
-  readonly authenticate: (values: readonly string[]) => Principal | Promise<Principal>
+  readonly authenticate: (values: readonly string[], limited?: boolean) => Principal | Promise<Principal>
   /**
    * The caller of a token that was verified before and still holds; costs no signature check and throws nothing.
    * Undefined says only that `authenticate` has to be asked.
@@ -94,8 +98,12 @@ export function createAccessTokens(options: Options): AccessTokens {
   if (new Set(issuers).size < issuers.length) throw new Error('an issuer belongs to one key source only')
   const sources = options.sources.map((source) => openSource(source, { ...options, now }))
   const cache = createTokenCache<VerifiedToken>(cacheSize)
+  const budget = createSignatureBudget(now)
 
-  async function verify(token: string, digest: string): Promise<Principal> {
+  async function verify(token: string, digest: string, limited: boolean): Promise<Principal> {
+    const spend = () => {
+      if (!budget.take() && limited) throw refusal('checks_used_up', 1)
+    }
     let kid: unknown
     try {
       const { header, claims } = readCompactToken(token)
@@ -103,7 +111,9 @@ export function createAccessTokens(options: Options): AccessTokens {
       const source = sourceOf(claims.iss, sources)
       const algorithm = source.algorithms.find((name) => name === header.alg)
       if (algorithm === undefined) throw refusal('algorithm_not_allowed')
-      const key = await signer(token, { source, algorithm, kid, now })
+      const at = now()
+      const madeBy = isTime(claims.iat) ? Math.min((claims.iat + leewaySeconds) * 1000, at) : at
+      const key = await signer(token, { source, algorithm, kid, madeBy, now, spend })
 
       const policy = { ...source, nowSeconds: now() / 1000, leewaySeconds, horizonSeconds }
       const { subject, issuer, expiresAt } = checkClaims(claims, policy)
@@ -124,10 +134,10 @@ export function createAccessTokens(options: Options): AccessTokens {
   }
 
   return {
-    authenticate: (values) => {
+    authenticate: (values, limited = false) => {
       const token = bearerToken(values)
       const digest = tokenDigest(token)
-      return recall(digest) ?? verify(token, digest)
+      return recall(digest) ?? verify(token, digest, limited)
     },
     known: ([value, ...more]) => {
       // What is not written in the usual way was not looked at yet, so it is not known.
@@ -172,11 +182,19 @@ type Signed = {
   readonly source: Source
   readonly algorithm: Algorithm
   readonly kid: unknown
+  /** When the token was made at the latest, by its own word; epoch ms. */
+  readonly madeBy: number
   readonly now: () => number
+  /** Pays for a signature check. Throws when it may not be made. */
+  readonly spend: () => void
 }
 
-/** The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy. */
-async function signer(token: string, { source, algorithm, kid, now }: Signed): Promise<VerificationKey> {
+/**
+ * The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy.
+ * Where that fetch is not allowed yet, a token that may be newer than our copy is not refused but put off.
+ */
+async function signer(token: string, signed: Signed): Promise<VerificationKey> {
+  const { source, algorithm, kid, madeBy, now } = signed
   const { keys, needsKeyId } = source
   if (kid === undefined ? needsKeyId : !isKeyId(kid)) throw refusal('key_id_malformed')
   const name = isKeyId(kid) ? kid : ''
@@ -184,17 +202,21 @@ async function signer(token: string, { source, algorithm, kid, now }: Signed): P
   const isFresh = keys.usable(now())
   if (!isFresh) await keys.settled()
   const key = keys.find(algorithm, name)
-  if (key !== undefined && (await isSigned(token, key, algorithm))) return key
+  if (key !== undefined && (await isSigned(token, key, signed))) return key
 
   if (isFresh) await keys.refetch(now())
   const newer = keys.find(algorithm, name)
-  if (newer !== undefined && newer !== key && (await isSigned(token, newer, algorithm))) return newer
+  if (newer !== undefined && newer !== key && (await isSigned(token, newer, signed))) return newer
 
   if (keys.empty()) throw refusal('keys_unavailable', keys.retryAfterSeconds(now()))
-  throw refusal(newer === undefined ? 'key_unknown' : 'signature_wrong')
+  if (newer !== undefined) throw refusal('signature_wrong')
+  throw keys.isAsOf(madeBy)
+    ? refusal('key_unknown')
+    : refusal('key_not_read_yet', keys.retryAfterSeconds(now()))
 }
 
-async function isSigned(token: string, key: VerificationKey, algorithm: Algorithm): Promise<boolean> {
+async function isSigned(token: string, key: VerificationKey, { algorithm, spend }: Signed): Promise<boolean> {
+  spend()
   try {
     await compactVerify(token, key.cryptoKey, { algorithms: [algorithm] })
     return true

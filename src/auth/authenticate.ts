@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import type { Ask, Principal } from '../api/operation.ts'
 import type { Database } from '../database/client.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
 import type { AnswerBudget, Held } from '../http/answer-budget.ts'
 import type { Context, Env } from '../http/context.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
@@ -22,8 +23,9 @@ type Gate = {
  * Lets nobody past without a good token, and hands on who it is: the `Principal`, and `ask` bound to it.
  * What follows cannot name another owner.
  *
- * A token that was verified before passes at once. Any other request first counts against its address, so that
- * refusals and signature checks are bounded; one that turns out to be an owner's is given back.
+ * A token that was verified before passes at once. Any other request first counts against its address, and one that
+ * turns out to be an owner's is given back. An address beyond its limit still gets in with a good token, as long as the
+ * process has signature checks left for it; whatever else it sends is `rate_limited`.
  *
  * @throws AppError as `AccessTokens.authenticate` does, and `rate_limited`.
  */
@@ -32,7 +34,8 @@ export function authenticate(gate: Gate): MiddlewareHandler<Env> {
     const values = authorizationValues(c)
     const principal = gate.tokens.known(values) ?? (await identify(gate, c, values))
     c.set('principal', principal)
-    if (gate.perOwner !== undefined) await gate.perOwner.take(c, principal.id)
+    const refuse = await gate.perOwner?.take(c, principal.id)
+    if (refuse !== undefined) throw refuse()
     const gone = () => c.env?.incoming?.socket.destroyed ?? false
     const held = gate.answers.hold(principal.id)
     c.set('held', held)
@@ -61,12 +64,20 @@ function releaseWhenRead(held: Held, response: ServerResponse | undefined): void
   else response.once('close', held.free)
 }
 
+/** What an address beyond its limit is told as well: each says that the token is genuine, or that nobody looked at it. */
+const toldBeyond: readonly ErrorCode[] = ['token_expired', 'forbidden', 'unavailable', 'rate_limited']
+
 async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {
   const address = gate.addressOf(c)
-  await gate.perAddress?.take(c, address)
-  const principal = await gate.tokens.authenticate(values)
-  gate.perAddress?.giveBack(address)
-  return principal
+  const refuse = await gate.perAddress?.take(c, address)
+  try {
+    const principal = await gate.tokens.authenticate(values, refuse !== undefined)
+    gate.perAddress?.giveBack(address)
+    return principal
+  } catch (error) {
+    if (refuse === undefined || !(error instanceof AppError) || toldBeyond.includes(error.code)) throw error
+    throw refuse()
+  }
 }
 
 /**

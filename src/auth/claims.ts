@@ -45,6 +45,6 @@ export function checkClaims(claims: Untrusted, policy: ClaimsPolicy): CheckedCla
 }
 
 /** JSON can spell infinity (`1e999`), which no clock ever passes. */
-function isTime(value: unknown): value is number {
+export function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
 }

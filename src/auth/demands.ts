@@ -24,9 +24,14 @@ export function checkDemands(claims: Untrusted, { scopes, verifiedEmail }: Deman
         'www-authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scopes.join(' ')}"`,
       },
     })
-  // Better Auth's name for it, and OpenID Connect's.
-  if (verifiedEmail && claims.emailVerified !== true && claims.email_verified !== true)
+  if (verifiedEmail && !isEmailVerified(claims))
     throw new AppError('forbidden', 'Verify your e-mail address, then get a new token.', {
       reason: 'email_not_verified',
     })
+}
+
+/** By Better Auth's name or OpenID Connect's. Each that the token has must say so: two that differ are no proof. */
+function isEmailVerified({ emailVerified, email_verified }: Untrusted): boolean {
+  const told = [emailVerified, email_verified].filter((claim) => claim !== undefined)
+  return told.length > 0 && told.every((claim) => claim === true)
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StartError } from '../errors.ts'
 
@@ -9,23 +9,32 @@ const fileIn = (dataDir: string) => join(dataDir, 'issuer-secret')
  * The secret of the built-in issuer: made at the first start, readable by this user only, kept so that tokens and
  * sessions outlive a restart. Never used in production.
  *
- * @throws StartError 73 when the folder cannot be written.
+ * @throws StartError 73 when the folder cannot be written, or the secret in it belongs to another user.
  */
 export async function developmentSecret(dataDir: string): Promise<string> {
   const file = fileIn(dataDir)
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
-    await writeFile(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
+    if (!(await isMade(file, randomBytes(32).toString('base64url')))) await chmod(file, 0o600)
+    return await readFile(file, 'utf8')
   } catch (error) {
-    const there = error instanceof Error && 'code' in error && error.code === 'EEXIST'
-    if (!there)
-      throw new StartError(
-        'DATA_DIR cannot be written: make the folder writable for this user, or choose another.',
-        73,
-        error,
-      )
+    throw new StartError(
+      'DATA_DIR cannot be written: make the folder writable for this user, or choose another.',
+      73,
+      error,
+    )
   }
-  return readFile(file, 'utf8')
+}
+
+/** Writes a file that only this user can read. False when there already was one. */
+async function isMade(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
 }
 
 /**

@@ -18,8 +18,10 @@ export type KeySet = {
   /** Waits for the fetch under way, if there is one. */
   readonly settled: () => Promise<void>
   readonly find: (algorithm: Algorithm, kid: string) => VerificationKey | undefined
-  /** For a token the known keys can't vouch for: fetches at most once per interval; false when that is used up. */
-  readonly refetch: (now: number) => Promise<boolean>
+  /** For a token the known keys can't vouch for: fetches, at most once per interval. */
+  readonly refetch: (now: number) => Promise<void>
+  /** True when the keys were asked for at `moment` or later: a key that is not among them did not exist then. */
+  readonly isAsOf: (moment: number) => boolean
   readonly empty: () => boolean
   readonly retryAfterSeconds: (now: number) => number
   readonly close: () => void
@@ -33,8 +35,10 @@ export type KeySetTiming = {
   readonly refreshMs: number
   /** After idling this much longer than that, the next check waits for the refresh. */
   readonly graceMs: number
-  /** Between fetches after a failure, and between those that unknown keys may cause. */
+  /** Between fetches after a failure. */
   readonly retryMs: number
+  /** Between fetches that unknown keys may cause. A new key is known after this time, however many others are asked for. */
+  readonly refetchMs: number
   /** How long known keys outlive the last successful fetch. */
   readonly staleMs: number
 }
@@ -44,6 +48,7 @@ export const keySetTiming: KeySetTiming = {
   refreshMs: 5 * 60_000,
   graceMs: 30_000,
   retryMs: 30_000,
+  refetchMs: 2_000,
   staleMs: 24 * 3_600_000,
 }
 
@@ -106,14 +111,14 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
   let waitFrom = 0
   let staleAt = 0
   let failures = 0
+  let askedAt = Number.NEGATIVE_INFINITY
   let lastRefetchAt = Number.NEGATIVE_INFINITY
   let lastIgnored = '[]'
   let inFlight: Promise<void> | undefined
 
   function refresh(): Promise<void> {
     if (closing.signal.aborted) return Promise.resolve()
-    inFlight ??= loadKeys(fetchKeys, { limitMs: timing.limitMs, signal: closing.signal })
-      .then(adopt)
+    inFlight ??= load(now())
       .catch(postpone)
       .finally(() => {
         inFlight = undefined
@@ -121,7 +126,12 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     return inFlight
   }
 
-  function adopt({ keys: loaded, ignored }: ImportedKeys): void {
+  async function load(startedAt: number): Promise<void> {
+    const { keys: loaded, ignored } = await loadKeys(fetchKeys, {
+      limitMs: timing.limitMs,
+      signal: closing.signal,
+    })
+    askedAt = startedAt
     replaceKeys(loaded)
     if (JSON.stringify(ignored) !== lastIgnored) {
       lastIgnored = JSON.stringify(ignored)
@@ -170,14 +180,17 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     refetch: async (at) => {
       if (inFlight === undefined) {
         // While fetches fail the next one is due by the clock already.
-        if (closing.signal.aborted || failures > 0 || at - lastRefetchAt < timing.retryMs) return false
+        if (closing.signal.aborted || failures > 0 || at - lastRefetchAt < timing.refetchMs) return
         lastRefetchAt = at
       }
       await refresh()
-      return true
     },
+    isAsOf: (moment) => askedAt >= moment,
     empty: () => keys.size === 0,
-    retryAfterSeconds: (at) => Math.max(1, Math.ceil((dueAt - at) / 1000)),
+    retryAfterSeconds: (at) => {
+      const nextAt = failures > 0 ? dueAt : lastRefetchAt + timing.refetchMs
+      return Math.max(1, Math.ceil((nextAt - at) / 1000))
+    },
     close: () => closing.abort(),
   }
 }
@@ -195,7 +208,8 @@ export function secretKeySet(secret: Uint8Array): KeySet {
     usable: () => true,
     settled: () => Promise.resolve(),
     find: () => key,
-    refetch: () => Promise.resolve(false),
+    refetch: () => Promise.resolve(),
+    isAsOf: () => true,
     empty: () => false,
     retryAfterSeconds: () => 1,
     close: () => undefined,

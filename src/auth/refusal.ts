@@ -18,6 +18,8 @@ const codes = {
   algorithm_not_allowed: 'invalid_token',
   key_id_malformed: 'invalid_token',
   keys_unavailable: 'unavailable',
+  key_not_read_yet: 'unavailable',
+  checks_used_up: 'rate_limited',
   key_unknown: 'invalid_token',
   signature_wrong: 'invalid_token',
   audience_malformed: 'invalid_token',
@@ -38,7 +40,8 @@ const details: Record<(typeof codes)[RefusalReason], string> = {
   unauthenticated: 'Sign in and send the token as "Authorization: Bearer <token>".',
   invalid_token: 'The token was not accepted; sign in again to get another one.',
   token_expired: 'The token has expired; get a fresh one from the sign-in server and repeat the request.',
-  unavailable: 'The keys that tokens are checked with are out of reach; repeat the request in a moment.',
+  rate_limited: 'Too many tokens have to be checked at the moment; repeat the request in a second.',
+  unavailable: 'The keys that tokens are checked with cannot be read now; repeat the request in a moment.',
 }
 
 /**
@@ -58,6 +61,8 @@ export const refusalAdvice: Readonly<Partial<Record<RefusalReason, string>>> = {
     'The token was made for another API. Set AUTH_AUDIENCE to the aud of the token; Better Auth uses the origin of its baseURL unless jwt.audience is set.',
   key_unknown:
     'No key of the set has this key id. Check that AUTH_JWKS_URL belongs to the server that signs, and sign in again when its database was reset.',
+  key_not_read_yet:
+    'Our copy of the key set is older than this token and lacks its key id. The client repeats: the set is read again within 2 s, or within 30 s while its address fails. If this stays, somebody sends made-up key ids.',
   keys_unavailable:
     'The key set has not been read. AUTH_JWKS_URL must answer 200 with JSON: a 404 means a wrong path or no jwt plugin, HTML means a web page or a proxy answers.',
   expired:

@@ -26,6 +26,7 @@ export type IgnoredReason =
   | 'not_for_signatures'
   | 'algorithm_not_supported'
   | 'rsa_size'
+  | 'rsa_exponent'
   | 'unreadable'
   | 'duplicate'
   | 'too_many_keys'
@@ -57,7 +58,7 @@ export function keyIdHash(kid: unknown): string | undefined {
 
 /**
  * The usable public keys of a JWK set (RFC 7517): the first 100, each with a key id, for signatures, of a supported
- * algorithm, RSA of 2048 to 8192 bits. Every other one is left out and named. Throws nothing.
+ * algorithm, RSA of 2048 to 8192 bits with an odd exponent from 3 on. Every other one is left out and named. Throws nothing.
  */
 export async function importKeys(jwks: readonly unknown[]): Promise<ImportedKeys> {
   const keys = new Map<string, VerificationKey>()
@@ -128,8 +129,20 @@ async function importKey(jwk: JWK, algorithm: Algorithm): Promise<VerificationKe
     const bits =
       'modulusLength' in cryptoKey.algorithm ? Number(cryptoKey.algorithm.modulusLength) : undefined
     if (bits !== undefined && !(bits >= rsaBits.least && bits <= rsaBits.most)) return 'rsa_size'
+    if (bits !== undefined && !isRsaExponent(cryptoKey.algorithm)) return 'rsa_exponent'
     return { cryptoKey, thumbprint: await calculateJwkThumbprint(jwk), live: true }
   } catch {
     return 'unreadable'
   }
+}
+
+/**
+ * RFC 8017, section 3.1: the exponent is odd and at least 3. Under an exponent of 1 the padded hash of a text is its
+ * own signature, so anybody could sign. Neither OpenSSL nor `jose` refuses one.
+ */
+function isRsaExponent(parameters: object): boolean {
+  const bytes = 'publicExponent' in parameters ? parameters.publicExponent : undefined
+  if (!(bytes instanceof Uint8Array) || bytes.length === 0) return false
+  const exponent = BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
+  return exponent >= 3n && exponent % 2n === 1n
 }

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
 import { toldMisspelt } from '../config/misspelt.ts'
+import { isLoopback } from '../config/values.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
 import { driverFor } from '../database/driver.ts'
 import { unwritableFolder } from '../database/embedded.ts'
@@ -15,7 +16,7 @@ import { StartError } from '../errors.ts'
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
 /**
- * Looks at settings, database or data folder, role, migrations, the URL to migrate by, keys and what hand-over needs,
+ * Looks at settings, proxies, database or data folder, role, migrations, the URL to migrate by, keys and what hand-over needs,
  * changes nothing, and says what to do about what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
  */
 export async function runDoctor(): Promise<number> {
@@ -38,6 +39,8 @@ export async function runDoctor(): Promise<number> {
   if (loaded !== undefined) {
     for (const one of loaded.config.misspelt)
       await look('settings', () => Promise.reject(new Error(`${toldMisspelt(one)}.`)))
+    const aboutProxies = adviceOnProxies(loaded.config)
+    if (aboutProxies !== undefined) await look('proxies', () => aboutProxies)
     await lookAtDatabase(loaded, look)
     await lookAtKeys(loaded.config, look)
     if (loaded.config.reusePort) await look('hand-over', lookAtKernel)
@@ -100,6 +103,15 @@ async function lookAtKeys(config: Config, look: Look) {
     if (keys.size === 0) throw new KeySetFault('no_usable_key')
     return `${keys.size} usable, ${ignored.length} ignored, for ${keySet.issuers.join(', ')}`
   })
+}
+
+/** What an unset TRUSTED_PROXIES means in production; advice, as a server that callers reach directly needs none. */
+function adviceOnProxies({ production, trustedProxies, rateLimit, host }: Config): string | undefined {
+  if (!production || trustedProxies.length > 0 || rateLimit.perAddress === 0) return undefined
+  const meaning = 'all callers behind a proxy count as one address for RATE_LIMIT_ADDRESS'
+  return isLoopback(host) || host === '::1'
+    ? `TRUSTED_PROXIES is not set, and HOST is for this machine only: ${meaning}; set it to 127.0.0.1,::1`
+    : `TRUSTED_PROXIES is not set: ${meaning}; name the proxy there if one stands in front`
 }
 
 /** Whether Linux resets what waits to be accepted by a process that stops; advice, as it runs without. */

@@ -197,7 +197,7 @@ export const variables = {
   },
   rateLimitAddress: {
     name: 'RATE_LIMIT_ADDRESS',
-    meaning: 'requests a minute per client address, counted before authentication; 0 is off',
+    meaning: 'requests a minute per client address without a good token; 0 is off',
     default: '300',
     example: '1000',
     schema: wholeNumber(0, 999_999_999),
@@ -218,7 +218,7 @@ export const variables = {
   },
   logLevel: {
     name: 'LOG_LEVEL',
-    meaning: 'the least severe log lines to write',
+    meaning: 'the least severe log lines to write; `debug` also writes repeats one by one',
     default: 'info',
     example: 'debug',
     schema: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { parse } from 'pg-protocol'
@@ -17,9 +17,11 @@ export type Embedded = { readonly pglite: PGlite; readonly close: () => Promise<
 /**
  * Opens the embedded Postgres in a folder, alone: a second process on the same folder is refused. The first
  * start makes the database under another name and renames it when it is whole, so that one that was
- * interrupted leaves nothing behind that would not open.
+ * interrupted leaves nothing behind that would not open. No other user of the machine can read or write the
+ * database, whatever the rights of `dataDir` are.
  *
- * @throws StartError 73 when the folder cannot be written, 69 when another process has it.
+ * @throws StartError 73 when the folder cannot be written or the database in it belongs to another user, 69 when
+ * another process has it.
  */
 export async function openEmbedded(dataDir: string, onFirstStart: () => void): Promise<Embedded> {
   const lock = await writable(dataDir, () => lockFolder(dataDir))
@@ -29,6 +31,8 @@ export async function openEmbedded(dataDir: string, onFirstStart: () => void): P
       onFirstStart()
       await writable(dataDir, () => initialise(dataDir, home))
     }
+    // An earlier version made it with the rights that the umask left, and a copy has any.
+    await closeToOthers(home)
     return embedded(await reopen(home), lock)
   } catch (error) {
     await lock.release()
@@ -66,9 +70,24 @@ async function reopen(home: string): Promise<PGlite> {
 async function initialise(dataDir: string, home: string): Promise<void> {
   const unfinished = join(dataDir, 'postgres.unfinished')
   await rm(unfinished, { recursive: true, force: true })
+  // PGlite would make a folder that others can enter, with files that everybody may write.
+  await mkdir(unfinished, { mode: 0o700 })
   const pglite = await PGlite.create({ dataDir: unfinished })
   await pglite.close()
   await rename(unfinished, home)
+}
+
+/** PGlite and Postgres leave their files open to others and rely on the folder around them. */
+async function closeToOthers(home: string): Promise<void> {
+  try {
+    await chmod(home, 0o700)
+  } catch (error) {
+    throw new StartError(
+      'The embedded database in DATA_DIR belongs to another user: make this user its owner, or choose another DATA_DIR.',
+      73,
+      error,
+    )
+  }
 }
 
 async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> {

@@ -2,8 +2,8 @@ import { AppError } from '../errors.ts'
 import type { Context } from './context.ts'
 import { parseJson } from './json.ts'
 
-/** Longest request body, in bytes as they arrive. */
-export const bodyLimitBytes = 100_000
+/** Longest request body, in bytes as they arrive: 256 kB, enough for the longest task in any spelling of JSON. */
+export const bodyLimitBytes = 256_000
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const jsonType = /^application\/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i
@@ -67,5 +67,5 @@ export async function readBytes(c: Context): Promise<Uint8Array> {
 }
 
 function tooLarge(): AppError {
-  return new AppError('payload_too_large', 'The body is over 100 kB; send a smaller one.')
+  return new AppError('payload_too_large', 'The body is over 256 kB (256,000 bytes); send a smaller one.')
 }

@@ -5,9 +5,13 @@ import type { Context } from './context.ts'
  * Who is at the other end, as far as it can be known: the peer of the connection, or, when that is a configured
  * proxy, the last address in `X-Forwarded-For` that is none. What a stranger writes into the header changes nothing.
  *
- * An IPv6 caller counts by its /64, which is what one customer has.
+ * An IPv6 caller counts by its /64, which is what one customer has. `onUntrusted` hears of every request that has the
+ * header from a peer that is no configured proxy.
  */
-export function clientAddress(trustedProxies: readonly string[]): (c: Context) => string {
+export function clientAddress(
+  trustedProxies: readonly string[],
+  onUntrusted?: (peer: string) => void,
+): (c: Context) => string {
   const trusted = new BlockList()
   for (const range of trustedProxies) {
     const [address = '', prefix] = range.split('/')
@@ -18,8 +22,10 @@ export function clientAddress(trustedProxies: readonly string[]): (c: Context) =
   const isTrusted = (address: string) => trusted.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
   return (c) => {
     let address = plain(c.env?.incoming?.socket.remoteAddress ?? '')
-    if (trustedProxies.length === 0) return network(address)
-    const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((each) => plain(each.trim()))
+    const header = c.req.header('x-forwarded-for')
+    if (header === undefined || address === '') return network(address)
+    if (!isTrusted(address)) onUntrusted?.(network(address))
+    const forwarded = header.split(',').map((each) => plain(each.trim()))
     while (isTrusted(address)) {
       const before = forwarded.pop()
       if (before === undefined || isIP(before) === 0) break

@@ -55,7 +55,8 @@ export class Connections {
     }
     this.#waiting++
     if (waiting.push({ response, start }) === 1) current?.once('close', () => this.#next(socket, state))
-    if (waiting.length === pipelinedRead) socket.pause()
+    // Node reads on at the end of each request it has parsed, so not before it is done with this piece.
+    if (waiting.length === pipelinedRead) process.nextTick(() => socket.pause())
   }
 
   /** Closes connections whose response is read too slowly; called by a timer. */

@@ -78,7 +78,7 @@ export class Pressure {
   }
 }
 
-/** One line of the log a minute says that there is too much to do; each request refused has its own anyway. */
+/** One line of the log a minute says that there is too much to do; how many were refused is summed up anyway. */
 const tellEveryMs = 60_000
 
 /**

@@ -1,8 +1,16 @@
 import { z } from '../api/schema.ts'
-import { AppError, errorCodes } from '../errors.ts'
+import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { OpenRoute } from './open-route.ts'
-import { problemKinds, problemType } from './problem.ts'
+import { problemKinds } from './problem.ts'
 import { respond } from './respond.ts'
+
+/** Both spellings of each code. A name is looked up and never rewritten: 15,000 hyphens cost no more than one. */
+const codesByName: ReadonlyMap<string, ErrorCode> = new Map(
+  errorCodes.flatMap((code) => [
+    [code, code],
+    [code.replaceAll('_', '-'), code],
+  ]),
+)
 
 /** `GET /problems/{kind}`: what the `type` of a problem points at; its `code` leads there too. */
 export const problemPages: OpenRoute = {
@@ -13,8 +21,7 @@ export const problemPages: OpenRoute = {
   responses: { 200: { description: 'In words', content: { 'text/plain': { schema: z.string() } } } },
   failures: ['not_found'],
   handle: (c) => {
-    const kind = c.req.param('kind')
-    const code = errorCodes.find((each) => each === kind || problemType(each) === `/problems/${kind}`)
+    const code = codesByName.get(c.req.param('kind') ?? '')
     if (code === undefined) throw new AppError('not_found', 'There is no such kind of problem.')
     const { status, title, when } = problemKinds[code]
     return respond(c, 200, `${status} ${title} (${code})\n\n${when}\n`, {

@@ -50,7 +50,11 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
     title: 'Precondition failed',
     when: 'It has changed since the version named in If-Match.',
   },
-  payload_too_large: { status: 413, title: 'Payload too large', when: 'The body is over 100 kB.' },
+  payload_too_large: {
+    status: 413,
+    title: 'Payload too large',
+    when: 'The body is over 256 kB (256,000 bytes).',
+  },
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',

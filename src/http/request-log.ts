@@ -1,12 +1,15 @@
-import { hash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import type { Logger } from 'pino'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { Principal } from '../api/operation.ts'
 import { AppError } from '../errors.ts'
+import { isCounted } from '../events/sums.ts'
 import { causeOf, record } from '../events.ts'
 import type { Context, Env } from './context.ts'
+import { ownerDigest } from './digests.ts'
+import { repeatOf } from './repeats.ts'
 import { everyResponse } from './respond.ts'
 
 const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
@@ -14,6 +17,7 @@ const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
 /**
  * Gives the request its id (the caller's when it is harmless) and the headers of every response, and writes one
  * line when it is done: id, method, route, status, duration, hash of the owner. No path, token, query or body.
+ * Repeats that did nothing are counted, and told in one line a second, so that no flood fills the log.
  */
 export function requestLog(log: Logger, production = false): MiddlewareHandler<Env> {
   const watchMissing = missingWatch(log)
@@ -25,23 +29,33 @@ export function requestLog(log: Logger, production = false): MiddlewareHandler<E
     c.set('headers', everyResponse(requestId, production))
     await next()
     const status = c.res.status
-    record(log, levelOf(status), 'request', entry(c, status, performance.now() - started))
+    const level = levelOf(status)
+    const repeat = repeatOf(c, status)
+    if (repeat === undefined || !isCounted(log, level, repeat))
+      record(log, level, 'request', entry(c, status, performance.now() - started))
     if (status === 404 && c.var.principal !== undefined) watchMissing(ownerHash(c.var.principal))
   }
 }
 
-/** One line for an answer that was given before the app saw the request, or instead of it: no route, no caller. */
+/**
+ * One line for an answer that was given before the app saw the request, or instead of it: no route, no caller. Repeats
+ * are summed up, unless they are defects.
+ */
 export function recordUnseen(
   log: Logger,
   answer: { requestId: string; status: number },
   error: AppError,
 ): void {
-  record(log, levelOf(answer.status), 'request_unseen', {
-    request_id: answer.requestId,
-    status: answer.status,
-    code: error.code,
-    reason: error.reason,
-    cause: answer.status < 500 ? undefined : causeOf(error.cause),
+  const { requestId, status } = answer
+  const { code, reason } = error
+  const level = levelOf(status)
+  if (status < 500 && isCounted(log, level, { status, code, reason })) return
+  record(log, level, 'request_unseen', {
+    request_id: requestId,
+    status,
+    code,
+    reason,
+    cause: status < 500 ? undefined : causeOf(error.cause),
   })
 }
 
@@ -87,7 +101,7 @@ const hashes = new WeakMap<Principal, string>()
 export function ownerHash(principal: Principal): string {
   let known = hashes.get(principal)
   if (known === undefined) {
-    known = hash('sha256', principal.id).slice(0, 12)
+    known = ownerDigest(principal.id)
     hashes.set(principal, known)
   }
   return known

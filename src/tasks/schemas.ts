@@ -25,13 +25,21 @@ function requiredOr(sentence: string): (issue: { input?: unknown }) => string {
   return (issue) => (issue.input === undefined ? 'is required' : sentence)
 }
 
+/**
+ * What the document says of a text: no NUL, and of a title, not blank. In a spelling that ECMA-262, RE2, Python and
+ * Java read alike, and that never backtracks.
+ */
+const patterns = { text: '^[^\\x00]*$', notBlank: '^\\s*[^\\s\\x00][^\\x00]*$' }
+
 const title = text(titleLimit)
   .refine((value) => /\S/.test(value), { params: { code: 'blank' }, message: 'must not be blank' })
-  .openapi({ minLength: 1, maxLength: titleLimit, pattern: '\\S', example: 'Buy milk' })
+  .openapi({ minLength: 1, maxLength: titleLimit, pattern: patterns.notBlank, example: 'Buy milk' })
 
-const description = text(descriptionLimit)
-  .nullable()
-  .openapi({ maxLength: descriptionLimit, example: 'Two litres, the one with the blue cap' })
+const description = text(descriptionLimit).nullable().openapi({
+  maxLength: descriptionLimit,
+  pattern: patterns.text,
+  example: 'Two litres, the one with the blue cap',
+})
 
 const status = z.enum(taskStatuses, {
   error: requiredOr(`must be one of ${taskStatuses.map((each) => `"${each}"`).join(', ')}`),

@@ -113,6 +113,7 @@ export const faults: readonly Fault[] = [
 
 const ed25519 = generateKeyPairSync('ed25519')
 const shortRsa = generateKeyPairSync('rsa', { modulusLength: 1024 })
+const longRsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const only = (key: object) => text(JSON.stringify({ keys: [{ kid: 'k', ...key }] }))
 
 /** Sets that are read and hold nothing to check a token with. */
@@ -128,6 +129,10 @@ export const emptySets: readonly { set: string; answer: RequestListener }[] = [
   { set: 'a private key', answer: only(ed25519.privateKey.export({ format: 'jwk' })) },
   { set: 'a key without a name', answer: only({ ...ed25519.publicKey.export({ format: 'jwk' }), kid: '' }) },
   { set: 'an RSA key of 1,024 bits', answer: only(shortRsa.publicKey.export({ format: 'jwk' })) },
+  {
+    set: 'an RSA key under which everybody can sign',
+    answer: only({ ...longRsa.publicKey.export({ format: 'jwk' }), e: 'AQ' }),
+  },
   {
     set: 'a key for encryption',
     answer: only({ ...ed25519.publicKey.export({ format: 'jwk' }), use: 'enc' }),

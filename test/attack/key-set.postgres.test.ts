@@ -194,27 +194,42 @@ describe('the number of fetches', () => {
     expect(one.endpoint.requests()).toBe(2)
   })
 
-  test.each(['there', 'down'])('is one in 30 s for a flood of unknown keys while it is %s', async (state) => {
+  test.each([
+    { state: 'there', everyMs: 2 * second, status: 401 },
+    { state: 'down', everyMs: 30 * second, status: 503 },
+  ])('is one in $everyMs ms for a flood of unknown keys while it is $state', async ({ state, ...row }) => {
     const one = await open()
     expect(await one.verdict(await one.issuer.token())).toBe('200')
     if (state === 'down') one.endpoint.answerWith((_, response) => response.destroy())
     const flights = database.flights()
     const flood = async () =>
       new Set(await burst(one.api.url, await tokensOf(one, 300, (n) => ({ kid: `unknown-${n}` }))))
-    for (const [wait, requests] of [
-      [0, 2],
-      [30 * second - 1, 2],
-      [1, 3],
+    for (const [wait, requests, status] of [
+      [0, 2, 401],
+      [row.everyMs - 1, 2, 503],
+      [1, 3, row.status],
     ] as const) {
       later(wait)
-      expect(await flood()).toEqual(new Set([401]))
+      expect(await flood()).toEqual(new Set([status]))
       expect(one.endpoint.requests()).toBe(requests)
     }
     expect(database.flights()).toBe(flights)
     expect(await one.verdict(await one.issuer.token())).toBe('200')
   })
 
-  test('is one in 30 s for a flood of bad signatures under a known key', async () => {
+  test('leaves a good token waiting for 2 s at most, whoever sends made-up key ids: 503, then 200', async () => {
+    const one = await open()
+    expect(await one.verdict(await one.issuer.token())).toBe('200')
+    const [made = ''] = await tokensOf(one, 1, () => ({ kid: 'made-up' }))
+    expect(await one.verdict(made)).toBe('401 invalid_token')
+    later(1)
+    one.issuer.rotate()
+    expectUnavailable(await one.get('/api/v1/tasks', await one.issuer.token()), '2')
+    later(2 * second - 1)
+    expect(await one.verdict(await one.issuer.token())).toBe('200')
+  })
+
+  test('is one in 2 s for a flood of bad signatures under a known key', async () => {
     const one = await open()
     const [token = ''] = await tokensOf(one, 1)
     expect(await one.verdict(token)).toBe('200')

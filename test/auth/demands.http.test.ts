@@ -35,6 +35,25 @@ test('a token without a verified e-mail address is forbidden where one is demand
   await api.close()
 })
 
+test('a verified e-mail address may have either name, and both where a token has both', async () => {
+  const api = await startApi({ AUTH_REQUIRE_VERIFIED_EMAIL: 'true' })
+  for (const [emailVerified, email_verified, status] of [
+    [true, undefined, 200],
+    [undefined, true, 200],
+    [true, true, 200],
+    [false, true, 403],
+    [true, false, 403],
+    [null, true, 403],
+    [true, null, 403],
+    [true, 'true', 403],
+    [undefined, undefined, 403],
+  ]) {
+    const ann = await api.newOwner({ emailVerified, email_verified })
+    expect((await ann.call('/tasks')).status, `${emailVerified} ${email_verified}`).toBe(status)
+  }
+  await api.close()
+})
+
 test('an expired token is told to refresh before it is told what it lacks', async () => {
   const api = await startApi({ AUTH_REQUIRED_SCOPE: 'tasks' })
   const old = await api.newOwner({ exp: Math.floor(Date.now() / 1000) - 60 })

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { AccessTokens } from '../../src/auth/access-token.ts'
 import { type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
 
 let check: KeySetCheck
@@ -11,6 +12,7 @@ beforeEach(async () => {
 const minute = 60_000
 const drop: RequestListener = (_, response) => response.destroy()
 const unknownKey = 'invalid_token: key_unknown'
+const notReadYet = 'unavailable: key_not_read_yet'
 
 describe('the number of fetches', () => {
   test('is one for a thousand first requests', async () => {
@@ -21,28 +23,31 @@ describe('the number of fetches', () => {
     expect(check.endpoint.requests()).toBe(1)
   })
 
+  /** Tokens under 300 made-up key ids, some one after the other and some at once: how they all end. */
+  async function flood(tokens: AccessTokens): Promise<string[]> {
+    const all = await Promise.all(
+      Array.from({ length: 300 }, (_, n) => check.issuer.token({}, { kid: `unknown-${n}` })),
+    )
+    const ends = new Set<string>()
+    for (const token of all.slice(0, 50)) ends.add(await verdict(tokens, token))
+    for (const end of await Promise.all(all.slice(50).map((token) => verdict(tokens, token)))) ends.add(end)
+    return [...ends]
+  }
+
   test.each([
-    ['up', () => check.good],
-    ['down', () => drop],
-  ])('is one per 30 s for a flood of unknown keys while the endpoint is %s', async (_, answer) => {
+    { state: 'up', answer: () => check.good, everyMs: 2_000, end: unknownKey },
+    { state: 'down', answer: () => drop, everyMs: 30_000, end: notReadYet },
+  ])('is one per $everyMs ms for a flood of unknown keys while the endpoint is $state', async (row) => {
     const tokens = check.open()
     expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
-    check.endpoint.answerWith(answer())
-    const flood = async () => {
-      const all = await Promise.all(
-        Array.from({ length: 300 }, (_, n) => check.issuer.token({}, { kid: `unknown-${n}` })),
-      )
-      for (const token of all.slice(0, 50)) expect(await verdict(tokens, token)).toBe(unknownKey)
-      const rest = await Promise.all(all.slice(50).map((token) => verdict(tokens, token)))
-      expect(new Set(rest)).toEqual(new Set([unknownKey]))
-    }
-    await flood()
+    check.endpoint.answerWith(row.answer())
+    expect(await flood(tokens)).toEqual([unknownKey])
     expect(check.endpoint.requests()).toBe(2)
-    check.advance(29_999)
-    await flood()
+    check.advance(row.everyMs - 1)
+    expect(await flood(tokens)).toEqual([notReadYet])
     expect(check.endpoint.requests()).toBe(2)
     check.advance(1)
-    await flood()
+    expect(await flood(tokens)).toEqual([row.end])
     expect(check.endpoint.requests()).toBe(3)
     expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
   })
@@ -56,14 +61,21 @@ describe('the number of fetches', () => {
     expect(check.endpoint.requests()).toBe(1)
   })
 
-  test('is one per 30 s for a flood of bad signatures under a known key', async () => {
+  test('is one per 2 s for a flood of bad signatures under a known key', async () => {
     const tokens = check.open()
     const token = await check.issuer.token()
     expect(await verdict(tokens, token)).toBe('accepted')
     const forged = `${token.split('.').slice(0, 2).join('.')}.${Buffer.alloc(64).toString('base64url')}`
-    const outcomes = await Promise.all(Array.from({ length: 300 }, () => verdict(tokens, forged)))
-    expect(new Set(outcomes)).toEqual(new Set(['invalid_token: signature_wrong']))
-    expect(check.endpoint.requests()).toBe(2)
+    for (const [wait, requests] of [
+      [0, 2],
+      [1_999, 2],
+      [1, 3],
+    ] as const) {
+      check.advance(wait)
+      const outcomes = await Promise.all(Array.from({ length: 300 }, () => verdict(tokens, forged)))
+      expect(new Set(outcomes)).toEqual(new Set(['invalid_token: signature_wrong']))
+      expect(check.endpoint.requests()).toBe(requests)
+    }
   })
 
   test('doubles its pause while the set was never reached, up to 30 s, however many ask', async () => {
@@ -106,7 +118,7 @@ describe('the number of fetches', () => {
     tokens.close()
     check.advance(6 * minute)
     expect(await verdict(tokens, token)).toBe('accepted')
-    expect(await verdict(tokens, await check.issuer.token({}, { kid: 'unknown' }))).toBe(unknownKey)
+    expect(await verdict(tokens, await check.issuer.token({}, { kid: 'unknown' }))).toBe(notReadYet)
     expect(check.endpoint.requests()).toBe(1)
   })
 })
@@ -140,5 +152,61 @@ describe('a rotated key', () => {
     check.issuer.rotate({ keepOld: false })
     expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
     for (const token of [seen, unseen]) expect(await verdict(tokens, token)).toBe(unknownKey)
+  })
+})
+
+describe('a token under a key that our copy lacks, while the set may not be read again yet,', () => {
+  const bogus = (iat?: number) => check.issuer.token({ ...(iat && { iat }) }, { kid: 'made-up' })
+  const putOff = async (tokens: AccessTokens, claims: Record<string, unknown> = {}) => {
+    const value = [`Bearer ${await check.issuer.token(claims)}`]
+    return Promise.resolve(tokens.authenticate(value)).catch((error) => error)
+  }
+
+  test('is put off for the rest of 2 s, not refused, and then taken: a made-up key id spends no more', async () => {
+    const tokens = check.open()
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    expect(await verdict(tokens, await bogus())).toBe(unknownKey)
+    check.advance(1)
+    check.issuer.rotate()
+    const refused = { code: 'unavailable', reason: 'key_not_read_yet' }
+    expect(await putOff(tokens)).toMatchObject({ ...refused, retryAfterSeconds: 2 })
+    check.advance(1_998)
+    expect(await verdict(tokens, await bogus())).toBe(notReadYet)
+    expect(await putOff(tokens)).toMatchObject({ ...refused, retryAfterSeconds: 1 })
+    expect(check.endpoint.requests()).toBe(2)
+    check.advance(1)
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    expect(check.endpoint.requests()).toBe(3)
+  })
+
+  test('is put off until the next fetch is due while the address fails', async () => {
+    const tokens = check.open()
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    check.endpoint.answerWith(drop)
+    check.issuer.rotate()
+    check.advance(1)
+    expect(await putOff(tokens)).toMatchObject({ reason: 'key_not_read_yet', retryAfterSeconds: 30 })
+    check.endpoint.answerWith(check.good)
+    check.advance(30_000)
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+  })
+
+  test('is refused when it is older than our copy, by its own word and five seconds', async () => {
+    const tokens = check.open()
+    expect(await verdict(tokens, await check.issuer.token())).toBe('accepted')
+    const second = Math.floor(check.now() / 1000)
+    check.advance(20_000)
+    expect(await verdict(tokens, await bogus())).toBe(unknownKey)
+    check.advance(1)
+    for (const [iat, end] of [
+      [second, unknownKey],
+      [second + 15, unknownKey],
+      [second + 16, notReadYet],
+      [second + 20, notReadYet],
+    ] as const)
+      expect(await verdict(tokens, await bogus(iat)), `${iat - second}`).toBe(end)
+    const untold = await check.issuer.token({ iat: undefined }, { kid: 'made-up' })
+    expect(await verdict(tokens, untold)).toBe(notReadYet)
+    expect(check.endpoint.requests()).toBe(2)
   })
 })

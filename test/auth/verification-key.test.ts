@@ -16,6 +16,12 @@ const minute = 60_000
 describe('the keys of a set', () => {
   const ed25519 = () => generateKeyPairSync('ed25519')
   const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength }).publicKey
+  const rsaWith = (exponent: Buffer) => ({
+    ...rsa(2048).export({ format: 'jwk' }),
+    e: exponent.toString('base64url'),
+    kid: 'k',
+    alg: 'RS256',
+  })
   const jwk = (extra: object = {}): JsonWebKey => ({
     ...ed25519().publicKey.export({ format: 'jwk' }),
     kid: 'k',
@@ -35,6 +41,12 @@ describe('the keys of a set', () => {
     ['for an algorithm of another kind of key', 'algorithm_not_supported', () => jwk({ alg: 'RS256' })],
     ['on a curve we do not know', 'algorithm_not_supported', () => jwk({ crv: 'X25519', alg: undefined })],
     ['of 1024 bits', 'rsa_size', () => ({ ...rsa(1024).export({ format: 'jwk' }), kid: 'k', alg: 'RS256' })],
+    ...[0, 1, 2, 4, 65_536].map((e): [string, string, () => unknown] => [
+      `of RSA with the exponent ${e}`,
+      'rsa_exponent',
+      () => rsaWith(Buffer.from([0, e >> 16, e >> 8, e])),
+    ]),
+    ['of RSA whose exponent is too long and even', 'rsa_exponent', () => rsaWith(Buffer.alloc(33, 2))],
     ['that is broken', 'unreadable', () => jwk({ x: 'AAAA' })],
   ])('leave out one %s (%s), and keep the rest', async (_, reason, bad) => {
     const { keys, ignored } = await importKeys([bad(), jwk({ kid: 'other' })])
@@ -59,6 +71,12 @@ describe('the keys of a set', () => {
   test('of RSA that name no algorithm serve both', async () => {
     const { keys } = await importKeys([{ ...rsa(2048).export({ format: 'jwk' }), kid: 'k' }])
     expect([...keys.keys()]).toEqual(['PS256 k', 'RS256 k'])
+  })
+
+  test.each([3, 17, 65_537])('of RSA may have the exponent %i', async (e) => {
+    const { keys, ignored } = await importKeys([rsaWith(Buffer.from([e >> 16, e >> 8, e]))])
+    expect([...keys.keys()]).toEqual(['RS256 k'])
+    expect(ignored).toEqual([])
   })
 
   test('that were left out are named in the log once, not at every refresh', async () => {

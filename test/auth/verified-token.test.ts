@@ -85,8 +85,8 @@ describe('what a refusal notes for the log', () => {
     expect(check.takeLines()).toEqual([])
   })
 
-  test('has advice for each of the eight failures that users of Better Auth meet, and for no other', () => {
-    expect(Object.keys(refusalAdvice)).toHaveLength(8)
+  test('has advice for each of the nine failures that users of Better Auth meet, and for no other', () => {
+    expect(Object.keys(refusalAdvice)).toHaveLength(9)
     expect(refusal('not_a_jwt').note?.advice).toContain('/api/auth/token')
     expect(refusal('subject_malformed').note?.advice).toBeUndefined()
   })

@@ -58,7 +58,7 @@ describe('the error table', () => {
       413,
       'payload_too_large',
       'a long body',
-      () => ann.call('/tasks', { body: { title: 'x'.repeat(100_000) } }),
+      () => ann.call('/tasks', { body: { title: 'x'.repeat(256_000) } }),
     ],
     [
       415,
@@ -95,6 +95,11 @@ describe('the error table', () => {
     expect(page.text).toContain(`${problemKinds[code].status}`)
     expect(page.text).toContain(code)
     expect((await api.call(`/problems/${code}`)).text).toBe(page.text)
+  })
+
+  test('a name that mixes the two spellings has no page: names are looked up and not rewritten, however long', async () => {
+    for (const name of ['method-not_allowed', 'method_not-allowed', '-'.repeat(15_000), '_'.repeat(15_000)])
+      expect((await api.call(`/problems/${name}`)).status).toBe(404)
   })
 
   test('two Authorization headers are 400, whatever they say', async () => {

@@ -35,16 +35,12 @@ export async function startRefusingServer(options: { refusal: Refusal; times?: n
     url: url.href,
     /** Connections so far. */
     tries: () => tries,
-    /** Ends every connection, and refuses from now on. */
-    refuse: (next: Refusal) => {
+    /** Ends every connection, and refuses from now on: all, or so many. */
+    refuse: (next: Refusal, most = Infinity) => {
       refusal = next
-      times = Infinity
+      times = most
       tries = 0
       for (const socket of sockets) socket.destroy()
-    },
-    /** Lets whoever connects from now on through. */
-    pass: () => {
-      times = 0
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy()

@@ -45,8 +45,8 @@ const damage: fc.Arbitrary<(json: string) => string | Buffer> = fc.oneof(
       () => '['.repeat(20_000) + ']'.repeat(20_000),
       () => `${'{"title":'.repeat(40)}1${'}'.repeat(40)}`,
       () => `{"title":${'['.repeat(31)}${']'.repeat(31)}}`,
-      (json) => json + ' '.repeat(100_000),
-      (json) => json + ' '.repeat(90_000),
+      (json) => json + ' '.repeat(256_000),
+      (json) => json + ' '.repeat(240_000),
     ),
   },
   {

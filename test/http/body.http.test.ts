@@ -14,29 +14,29 @@ beforeAll(async () => {
 })
 afterAll(() => api.close())
 
-describe('a body over 100 kB', () => {
+describe('a body over 256 kB', () => {
   const bodyOf = (bytes: number) => `{"title":"x"}`.padEnd(bytes)
 
   test('is 413, one of exactly that is not', async () => {
-    expect((await ann.call('/tasks', { body: bodyOf(100_000) })).status).toBe(201)
-    expect((await ann.call('/tasks', { body: bodyOf(100_001) })).status).toBe(413)
+    expect((await ann.call('/tasks', { body: bodyOf(256_000) })).status).toBe(201)
+    expect((await ann.call('/tasks', { body: bodyOf(256_001) })).status).toBe(413)
   })
 
   test('is 413 when its length is not declared, too', async () => {
-    expect((await chunked(bodyOf(100_000))).status).toBe(201)
-    expect((await chunked(bodyOf(100_001))).status).toBe(413)
-    expect((await chunked('x'.repeat(300_000))).json().code).toBe('payload_too_large')
+    expect((await chunked(bodyOf(256_000))).status).toBe(201)
+    expect((await chunked(bodyOf(256_001))).status).toBe(413)
+    expect((await chunked('x'.repeat(600_000))).json().code).toBe('payload_too_large')
   })
 
   test('is counted in bytes, not in characters', async () => {
-    expect((await ann.call('/tasks', { body: `"${'é'.repeat(50_000)}"` })).status).toBe(413)
+    expect((await ann.call('/tasks', { body: `"${'é'.repeat(128_000)}"` })).status).toBe(413)
   })
 
   test('is refused by its declared length alone, before it is sent', async () => {
     const head = `POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.token}\r\n`
     const answer = await rawExchange(
       api.url,
-      `${head}Content-Type: application/json\r\nContent-Length: 100001\r\n\r\n{`,
+      `${head}Content-Type: application/json\r\nContent-Length: 256001\r\n\r\n{`,
     )
     expect(answer.status).toBe(413)
     expectDocumented('POST', '/api/v1/tasks', answer)

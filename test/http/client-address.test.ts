@@ -32,3 +32,20 @@ const cases: [
 test.each(cases)('%s', (_what, proxies, peer, forwarded, expected) => {
   expect(clientAddress(proxies)(request(peer, forwarded))).toBe(expected)
 })
+
+test.each<[heard: string[], proxies: string[], peer: string, forwarded: string | undefined]>([
+  [['203.0.113.9'], [], '203.0.113.9', '192.0.2.1'],
+  [['203.0.113.9'], ['10.0.0.0/8'], '203.0.113.9', ''],
+  [['2001:db8:1:2'], ['10.0.0.0/8'], '2001:db8:1:2:3:4:5:6', '192.0.2.1'],
+  [[], ['10.0.0.0/8'], '10.0.0.1', '192.0.2.1'],
+  [[], [], '203.0.113.9', undefined],
+  // Behind another server's `fetch` no peer is known, and there is nothing to trust.
+  [[], [], '', '192.0.2.1'],
+])(
+  '%j is heard of: trusted are %j, the peer is %s, and it forwards for %s',
+  (heard, proxies, peer, forwarded) => {
+    const untrusted: string[] = []
+    clientAddress(proxies, (one) => untrusted.push(one))(request(peer, forwarded))
+    expect(untrusted).toEqual(heard)
+  },
+)

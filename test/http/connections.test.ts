@@ -88,12 +88,14 @@ test('a connection that brings too many requests in one piece is closed, and ser
 
 test('a connection with many unanswered requests is not read', async () => {
   const first = Promise.withResolvers<Response>()
-  const { url } = await serve((request) =>
-    pathOf(request) === '/0' ? first.promise : new Response(pathOf(request)),
-  )
+  const begun = Promise.withResolvers<void>()
+  const { url } = await serve((request) => {
+    begun.resolve()
+    return pathOf(request) === '/0' ? first.promise : new Response(pathOf(request))
+  })
   const socket = await openSocket(url)
   socket.send(paths(40).map(get).join(''))
-  await wait(50)
+  await begun.promise
   // More than the buffers of both kernels take; read, it would be refused as too large.
   socket.send(`GET /last HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(32 * 2 ** 20)}\r\n\r\n`)
   await wait(200)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { jsonDepthLimit, parseJson } from '../../src/http/json.ts'
 
 const notJson = 'The body is not valid JSON.'
@@ -126,16 +126,31 @@ test.each([
 })
 
 test.each([
-  ['quotation marks', '"'.repeat(100_000)],
-  ['escaped quotation marks', `"${'\\"'.repeat(50_000)}`],
-  ['closing brackets', ']'.repeat(100_000)],
-  ['backslashes', `"${'\\'.repeat(100_000)}`],
-  ['spaces behind texts', `["a"${`${' '.repeat(400)},"a"`.repeat(240)}`],
-])('100 kB of %s are refused', (_, text) => {
+  ['quotation marks', '"'.repeat(256_000)],
+  ['escaped quotation marks', `"${'\\"'.repeat(128_000)}`],
+  ['closing brackets', ']'.repeat(256_000)],
+  ['backslashes', `"${'\\'.repeat(256_000)}`],
+  ['spaces behind texts', `["a"${`${' '.repeat(400)},"a"`.repeat(620)}`],
+])('256 kB of %s are refused', (_, text) => {
   expect(() => parseJson(text)).toThrow(refused(notJson))
 })
 
-test('100 kB of names are read', () => {
-  const text = JSON.stringify(Object.fromEntries(Array.from({ length: 9_000 }, (_, i) => [`name${i}`, 1])))
-  expect(parseJson(text)).toEqual(JSON.parse(text))
+describe('names in one object', () => {
+  const objectOf = (names: number, at = 0) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: names }, (_, i) => [`name${at + i}`, 1])))
+  const tooMany = 'An object of the body has more than 1000 fields.'
+
+  test('may be 1,000, in each of many objects', () => {
+    const text = `[${Array.from({ length: 20 }, (_, i) => objectOf(1_000, i)).join()}]`
+    expect(parseJson(text)).toEqual(JSON.parse(text))
+  })
+
+  test.each([
+    ['in the outermost', objectOf(1_001)],
+    ['behind another object', `[{},${objectOf(1_001)}]`],
+    ['with objects between', objectOf(1_001).replaceAll(':1', ':{"a":1}')],
+    ['256 kB of them', objectOf(17_000)],
+  ])('are refused beyond that: %s', (_, text) => {
+    expect(() => parseJson(text)).toThrow(refused(tooMany))
+  })
 })

@@ -63,7 +63,7 @@ const refused: [what: string, status: number, request: () => string][] = [
     () =>
       head(
         'POST /api/v1/tasks',
-        `${authorized()}Content-Type: application/json\r\nContent-Length: 100001\r\n`,
+        `${authorized()}Content-Type: application/json\r\nContent-Length: 256001\r\n`,
       ),
   ],
   ['a body that is not JSON', 415, () => head('POST /api/v1/tasks', `${authorized()}Content-Length: 0\r\n`)],

@@ -28,7 +28,7 @@ test('a request is one line, with the owner as a digest and the route as a patte
   expect(api.logged()).not.toContain('hidden-in-the-query')
 })
 
-test('a refused token is one line: reason, digest of the key id and advice; also each time an expired one comes again', async () => {
+test('a refused token is one line: reason, digest of the key id and advice; at the level debug also each time it comes again', async () => {
   const old = await api.newOwner({ exp: Math.floor(Date.now() / 1000) - 60 })
   const before = logged().length
   for (let i = 0; i < 3; i++) await old.call('/tasks')
@@ -39,6 +39,34 @@ test('a refused token is one line: reason, digest of the key id and advice; also
     expect(line.kid).toMatch(/^[0-9a-f]{12}$/)
     expect(line.advice).toContain('15 minutes')
   }
+})
+
+test('at the level info repeats are summed up, none is lost, and what is pending is told at the end', async () => {
+  const brief = await startApi({ LOG_LEVEL: 'info' })
+  const old = await brief.newOwner({ exp: 1 })
+  const ann = await brief.newOwner()
+  for (let i = 0; i < 20; i++) {
+    await old.call('/tasks')
+    await brief.call('/livez')
+    await ann.call('/tasks', { body: { title: 'One of many' } })
+  }
+  await brief.close()
+  const lines: Record<string, unknown>[] = brief
+    .logged()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const told = (kind: Record<string, unknown>) => {
+    const those = lines.filter((line) => Object.entries(kind).every(([name, value]) => line[name] === value))
+    const written = those.filter(({ event }) => event === 'request').length
+    return { written, counted: those.reduce((sum, { count }) => sum + Number(count ?? 0), 0) }
+  }
+  for (const kind of [{ reason: 'expired' }, { route: '/livez' }]) {
+    const { written, counted } = told(kind)
+    expect(written + counted).toBe(20)
+    expect(counted).toBeGreaterThan(0)
+  }
+  expect(told({ status: 201 })).toEqual({ written: 20, counted: 0 })
 })
 
 test('an owner who asks for many tasks that are not there is noted once', async () => {

@@ -109,6 +109,13 @@ const unread: [what: string, bytes: () => string][] = [
   ],
   ['20 kB of trailers', () => create('Transfer-Encoding: chunked\r\n', `0\r\nX: ${'a'.repeat(20_000)}\r\n`)],
   ['a space in the target', () => get('/liv ez')],
+  ['a space before the request line', () => ` ${get('/livez')}`],
+  ['a space behind the version', () => 'GET /livez HTTP/1.1 \r\nHost: x\r\n\r\n'],
+  ['a tab before the target', () => 'GET\t/livez HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['a tab behind the target', () => 'GET /livez\tHTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['a tab among spaces', () => 'GET \t /livez HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['two spaces around a target with a space', () => get(' /liv  ez ')],
+  ['two spaces and no target', () => 'GET  HTTP/1.1\r\nHost: x\r\n\r\n'],
   ['NUL in the target', () => get('/liv\0ez')],
   ['a byte above 0x7f in the target', () => get('/liv\xe9ez')],
   ['authority form', () => get('c4n4ry:80')],
@@ -193,6 +200,14 @@ describe('refused by the app', () => {
 describe('served', () => {
   const served: [what: string, status: number, bytes: () => string][] = [
     ['empty lines before the request', 200, () => `\r\n\r\n${get('/livez', last)}`],
+    ['two spaces before the target', 200, () => get(' /livez', last)],
+    ['two spaces behind the target', 200, () => get('/livez ', last)],
+    [
+      '30 kB of spaces around the target',
+      200,
+      () => get(`${' '.repeat(15_000)}/livez${' '.repeat(15_000)}`, last),
+    ],
+    ['two spaces around a path behind a token', 401, () => get(' /api/v1/me ', last)],
     ['HTTP/1.0 without Host', 200, () => 'GET /livez HTTP/1.0\r\n\r\n'],
     ['an empty Host', 200, () => `GET /livez HTTP/1.1\r\nHost:\r\n${last}\r\n`],
     ['Host as an address with a port', 200, () => `GET /livez HTTP/1.1\r\nHost: [::1]:8000\r\n${last}\r\n`],

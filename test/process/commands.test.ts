@@ -262,6 +262,25 @@ describe('docket doctor', () => {
     )
   })
 
+  test.each<[what: string, settings: Environment, advice: RegExp | undefined]>([
+    ['without TRUSTED_PROXIES', {}, /all callers behind a proxy count as one address.+name the proxy there/],
+    ['on loopback', { HOST: '127.0.0.1' }, /HOST is for this machine only.+set it to 127\.0\.0\.1,::1$/],
+    ['with TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.1' }, undefined],
+    ['with no limit of addresses', { RATE_LIMIT_ADDRESS: '0' }, undefined],
+    ['outside', { NODE_ENV: 'development' }, undefined],
+  ])('in production it has advice on proxies, which is no fault: %s', async (_what, settings, advice) => {
+    const { stdout } = await outcome(['doctor'], {
+      NODE_ENV: 'production',
+      DATABASE_URL: 'postgresql://a:b@127.0.0.1:1/c',
+      BETTER_AUTH_URL: server.url.replace(/\d+$/, '1'),
+      ...settings,
+    })
+    const found = Report.parse(JSON.parse(stdout)).findings.filter(({ check }) => check === 'proxies')
+    expect(found).toEqual(
+      advice === undefined ? [] : [{ check: 'proxies', ok: true, detail: expect.stringMatching(advice) }],
+    )
+  })
+
   test('reads as a list on a terminal', async () => {
     const { stdout } = await outcome(['doctor'], here, { nodeFlags: onTerminal })
     expect(stdout).toMatch(
@@ -279,7 +298,8 @@ test('on a terminal the log is one readable line for each event', async () => {
   })
   const [, url] = await shown.says(/Docket is listening at (\S+)/)
   await shown.says(/WARN: a name is set that is no setting.+\{"given":"CORS_ORIGIN","meant":"CORS_ORIGINS"\}/)
-  await fetch(`${url}/livez`)
+  for (let i = 0; i < 3; i++) await fetch(`${url}/livez`)
+  await shown.says(/INFO: \d more of the same within a second: 200 \/livez\n/)
   await shown.says(/^\[\d\d:\d\d:\d\d\] INFO: GET \/livez 200 in [\d.]+ ms \{"request_id":"[^"]+"\}\n/m)
   shown.kill('SIGTERM')
   await shown.ended

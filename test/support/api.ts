@@ -70,6 +70,8 @@ export async function startApi(
     // Off unless a test is about them: suites ask more in a minute than people do.
     RATE_LIMIT: '0',
     RATE_LIMIT_ADDRESS: '0',
+    // Repeats have their own lines then, each of which is held against the declared events.
+    LOG_LEVEL: 'debug',
     ...(databaseUrl && { DATABASE_URL: databaseUrl }),
     ...environment,
   })

@@ -61,9 +61,10 @@ export async function openTokenCheck() {
   const issuer = await startTokenIssuer({ now })
   let tokens = open([byKeySet(issuer), bySecret])
 
-  const outcome = async (...values: string[]) => {
+  const outcome = (...values: string[]) => ended(() => tokens.authenticate(values))
+  const ended = async (authenticate: () => ReturnType<AccessTokens['authenticate']>) => {
     try {
-      return { principal: await tokens.authenticate(values) }
+      return { principal: await authenticate() }
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       return { code: error.code, reason: error.reason, detail: error.detail }
@@ -83,6 +84,8 @@ export async function openTokenCheck() {
     /** How the check ends for these `Authorization` values: a principal, or what the caller and the log are told. */
     outcome,
     bearer: (token: string) => outcome(`Bearer ${token}`),
+    /** The same for a caller beyond a limit. */
+    limited: (token: string) => ended(() => tokens.authenticate([`Bearer ${token}`], true)),
     /** The failure with which the token is refused. */
     refusalOf: async (token: string): Promise<AppError> => {
       const refused = await Promise.resolve(tokens.authenticate([`Bearer ${token}`])).catch((error) => error)

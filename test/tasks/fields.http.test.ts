@@ -110,6 +110,20 @@ describe('text is kept byte for byte', () => {
   })
 })
 
+test('the longest task fits into a body in whatever way JSON spells it', async () => {
+  const title = '😀'.repeat(255)
+  const description = '😀'.repeat(10_000)
+  const inEscapes = (text: string) =>
+    text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const body = inEscapes(JSON.stringify({ title, description, owner_id: ann.id, status: 'InProgress' }))
+  expect(body).toMatch(/^[\0-\x7f]{123000,}$/)
+  const made = await ann.call('/tasks', { body })
+  expect(made.status).toBe(201)
+  expect(made.json()).toMatchObject({ title, description })
+  const put = await ann.call(`/tasks/${made.json().id}`, { method: 'PUT', body })
+  expect(put.json()).toMatchObject({ title, description })
+})
+
 describe('owner_id in a body', () => {
   test('is accepted when it is the caller', async () => {
     const made = await ann.call('/tasks', { body: { title: 'x', owner_id: ann.id } })

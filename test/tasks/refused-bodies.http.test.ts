@@ -152,7 +152,7 @@ test('a body is judged before its task is looked for, and a malformed id of a PU
 
 test('a body that is nothing but faults is answered with the first hundred', async () => {
   const ann = await api.newOwner()
-  const body = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`f${i}`, 1]))
+  const body = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`f${i}`, 1]))
   const answer = await ann.call('/tasks', { body })
   expect(answer.status).toBe(422)
   expect(answer.json<{ errors: unknown[] }>().errors).toHaveLength(100)
