@@ -6,8 +6,11 @@ import type { Context } from './context.ts'
  * proxy, the last address in `X-Forwarded-For` that is none. What a stranger writes into the header changes nothing.
  *
  * An IPv6 caller counts by its /64, which is what one customer has.
+ *
+ * An app that mounts the API may hand on no connection. Then the header is believed where proxies are configured, and
+ * without them the address is unknown: undefined.
  */
-export function clientAddress(trustedProxies: readonly string[]): (c: Context) => string {
+export function clientAddress(trustedProxies: readonly string[]): (c: Context) => string | undefined {
   const trusted = new BlockList()
   for (const range of trustedProxies) {
     const [address = '', prefix] = range.split('/')
@@ -17,15 +20,16 @@ export function clientAddress(trustedProxies: readonly string[]): (c: Context) =
   }
   const isTrusted = (address: string) => trusted.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
   return (c) => {
-    let address = plain(c.env?.incoming?.socket.remoteAddress ?? '')
-    if (trustedProxies.length === 0) return network(address)
+    const { incoming } = c.env ?? {}
+    let address = incoming === undefined ? undefined : plain(incoming.socket.remoteAddress ?? '')
+    if (trustedProxies.length === 0) return address === undefined ? undefined : network(address)
     const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((each) => plain(each.trim()))
-    while (isTrusted(address)) {
+    while (address === undefined || isTrusted(address)) {
       const before = forwarded.pop()
       if (before === undefined || isIP(before) === 0) break
       address = before
     }
-    return network(address)
+    return address === undefined ? undefined : network(address)
   }
 }
 
