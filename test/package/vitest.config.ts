@@ -8,7 +8,7 @@ export default defineConfig({
     globalSetup: ['test/support/real-postgres.ts', 'test/package/tarball.ts'],
     fileParallelism: false,
     reporters: ['verbose'],
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })

@@ -390,4 +390,18 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     caughtBy: plain('test/mounting/next'),
   },
+  {
+    name: 'all packages that development lacks are named at once',
+    file: 'src/index.ts',
+    find: 'builtInIssuer: config.builtInIssuer })\n',
+    replace: 'builtInIssuer: false })\n',
+    caughtBy: plain('test/process/optional-packages'),
+  },
+  {
+    name: 'where PGlite is not installed nothing is made',
+    file: 'src/database/embedded.ts',
+    find: '  await loadPglite()\n  const lock',
+    replace: '  const lock',
+    caughtBy: plain('test/process/optional-packages'),
+  },
 ]
