@@ -35,7 +35,9 @@ export class Reader {
     await symlink(node, join(bin, 'node'))
     await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, ...manifest }))
     const plain = plainEnvironment()
-    return new Reader(folder, { ...plain, PATH: [bin, plain.PATH].join(delimiter) })
+    // Bun and Deno keep what they compiled in the home folder otherwise.
+    const caches = { BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0', DENO_DIR: join(folder, '.deno') }
+    return new Reader(folder, { ...plain, ...caches, PATH: [bin, plain.PATH].join(delimiter) })
   }
 
   /** Copies files of `test/package/apps/` over those that are there. */
