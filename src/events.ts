@@ -28,6 +28,8 @@ export const events = {
   migrated: z.strictObject({ applied: z.array(z.string()) }),
   /** A name is set that is no setting, and the setting that it looks like is not. */
   setting_misspelt: z.strictObject({ given: z.string(), meant: z.string() }),
+  /** The API of an app could not be opened. */
+  not_opened: z.strictObject({ cause: Cause }),
   stop: z.strictObject({ signal: z.string() }),
   stop_late: z.strictObject({}),
   stopped: z.strictObject({}),
@@ -118,6 +120,7 @@ const sentences: Record<EventName, string> = {
   start: 'listening',
   migrated: 'the database was brought up to date, as outside production every start does',
   setting_misspelt: 'a name is set that is no setting, and looks like one',
+  not_opened: 'the API could not be opened; the next request tries again',
   stop: 'draining',
   stop_late: 'not everything could be closed in time',
   stopped: 'stopped',

@@ -6,7 +6,8 @@ import { createAccessTokens } from './auth/access-token.ts'
 import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
 import { developmentSecret } from './auth/development-secret.ts'
 import { keySources } from './auth/sources.ts'
-import { type Config, loadConfig, type Secrets } from './config.ts'
+import { requireOptionalPackages } from './config/optional-packages.ts'
+import type { Config, Secrets } from './config.ts'
 import { driverFor } from './database/driver.ts'
 import { openEmbedded } from './database/embedded.ts'
 import type { LaneLimits } from './database/lanes.ts'
@@ -16,7 +17,6 @@ import type { AnyStatement } from './database/statement.ts'
 import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server.ts'
-import { createLog } from './log.ts'
 import { operations } from './operations.ts'
 
 /** A running API, without a server around it. */
@@ -52,23 +52,6 @@ function statementsOf(listed: readonly Operation[]): AnyStatement[] {
   return [
     ...new Map(listed.flatMap(({ statements }) => statements.map((each) => [each.name, each]))).values(),
   ]
-}
-
-/**
- * The API as a `fetch` handler, to mount in an app that has a server of its own. It reads the same variables as the
- * command does; nothing is taken from `process.env` unless it is passed.
- *
- * @throws ConfigError, StartError in one sentence each.
- */
-export async function createTodoApi(options: {
-  environment: Record<string, string | undefined>
-  origin?: string
-  log?: Logger
-}): Promise<TodoApi> {
-  const { config, secrets } = loadConfig(options.environment)
-  const log = options.log ?? (await createLog(config.logLevel)).log
-  const origin = options.origin ?? `http://localhost:${config.port}`
-  return wire({ config, secrets, log, origin, open: configuredDatabase(config, secrets) })
 }
 
 /** Builds every part and connects them, in the order in which they need each other. */
@@ -160,8 +143,10 @@ export function configuredDatabase(
 ): OpenDatabaseOf {
   const url = secrets.databaseUrl?.reveal()
   if (config.database.kind === 'embedded' || url === undefined)
-    return (common) =>
-      openEmbeddedDatabase({ ...common, open: () => openEmbedded(config.dataDir, onFirstStart) })
+    return async (common) => {
+      await requireOptionalPackages({ embedded: true, builtInIssuer: config.builtInIssuer })
+      return openEmbeddedDatabase({ ...common, open: () => openEmbedded(config.dataDir, onFirstStart) })
+    }
   const migrationUrl = secrets.migrationUrl?.reveal() ?? url
   const { connections } = config.database
   const driver = driverFor(config.database.driver)

@@ -16,7 +16,8 @@ type Gate = {
   /** Counts what is not yet known to come from an owner. */
   perAddress: RateLimit | undefined
   perOwner: RateLimit | undefined
-  addressOf: (c: Context) => string
+  /** Undefined where an app hands on no connection: then the app limits by address, or nobody does. */
+  addressOf: (c: Context) => string | undefined
 }
 
 /**
@@ -69,6 +70,7 @@ const toldBeyond: readonly ErrorCode[] = ['token_expired', 'forbidden', 'unavail
 
 async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {
   const address = gate.addressOf(c)
+  if (address === undefined) return gate.tokens.authenticate(values)
   const refuse = await gate.perAddress?.take(c, address)
   try {
     const principal = await gate.tokens.authenticate(values, refuse !== undefined)

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { BetterAuthOptions } from 'better-auth'
 import type { PostgresPool } from 'kysely'
+import { loadBetterAuth } from '../config/optional-packages.ts'
 
 /** A `pg.Pool` (the caller gives it its `error` listener), or `createPglitePool()`. It stays the caller's to close. */
 export type PgPoolLike = PostgresPool
@@ -49,14 +50,8 @@ const demoEmail = 'demo@docket.localhost'
  * Better Auth takes 200 ms and 55 MB to load, so only a call of this function loads it.
  */
 export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<BuiltInIssuer> {
-  const [{ betterAuth }, { bearer }, { jwt }, { getMigrations }, { Kysely, PostgresDialect, sql }] =
-    await Promise.all([
-      import('better-auth'),
-      import('better-auth/plugins/bearer'),
-      import('better-auth/plugins/jwt'),
-      import('better-auth/db/migration'),
-      import('kysely'),
-    ])
+  const { betterAuth, bearer, jwt, getMigrations, kysely } = await loadBetterAuth()
+  const { Kysely, PostgresDialect, sql } = kysely
   const { origin } = new URL(given.origin)
   const db = new Kysely({ dialect: new PostgresDialect({ pool: given.database }) })
   const database = { db, type: 'postgres', schemaName, transaction: true } as const

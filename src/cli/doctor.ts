@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { KeySetFault } from '../auth/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/key-set.ts'
 import { toldMisspelt } from '../config/misspelt.ts'
+import { loadBetterAuth, loadPglite } from '../config/optional-packages.ts'
 import { isLoopback } from '../config/values.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
 import { driverFor } from '../database/driver.ts'
@@ -55,11 +56,12 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
   const url = secrets.databaseUrl?.reveal()
   if (url === undefined || config.database.kind === 'embedded') {
     await look('data folder', () => lookAtFolder(config.dataDir))
-    await look('database', () =>
-      existsSync(join(config.dataDir, 'postgres'))
+    await look('database', async () => {
+      await loadPglite()
+      return existsSync(join(config.dataDir, 'postgres'))
         ? 'embedded, in DATA_DIR; role and migrations are checked at every start'
-        : 'embedded; the first start makes it in DATA_DIR',
-    )
+        : 'embedded; the first start makes it in DATA_DIR'
+    })
     return
   }
   const driver = driverFor(config.database.driver)
@@ -93,7 +95,11 @@ async function lookAtFolder(dataDir: string): Promise<string> {
 }
 
 async function lookAtKeys(config: Config, look: Look) {
-  if (config.builtInIssuer) await look('keys', () => 'the built-in issuer makes its own')
+  if (config.builtInIssuer)
+    await look('keys', async () => {
+      await loadBetterAuth()
+      return 'the built-in issuer makes its own'
+    })
   if (config.sharedSecret !== undefined)
     await look('shared secret', () => `HS256 for ${config.sharedSecret?.issuer}`)
   const { keySet } = config

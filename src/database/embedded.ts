@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { parse } from 'pg-protocol'
 import type { BackendMessage } from 'pg-protocol/dist/messages.js'
+import { loadPglite } from '../config/optional-packages.ts'
 import { StartError } from '../errors.ts'
 import type { Engine } from './client.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
@@ -21,9 +22,11 @@ export type Embedded = { readonly pglite: PGlite; readonly close: () => Promise<
  * database, whatever the rights of `dataDir` are.
  *
  * @throws StartError 73 when the folder cannot be written or the database in it belongs to another user, 69 when
- * another process has it.
+ * another process has it, 78 without PGlite.
  */
 export async function openEmbedded(dataDir: string, onFirstStart: () => void): Promise<Embedded> {
+  // First, so that nothing is made where it is not installed.
+  await loadPglite()
   const lock = await writable(dataDir, () => lockFolder(dataDir))
   try {
     const home = join(dataDir, 'postgres')
@@ -42,6 +45,7 @@ export async function openEmbedded(dataDir: string, onFirstStart: () => void): P
 
 /** A database in memory, gone when it is closed. */
 export async function openInMemory(): Promise<Embedded> {
+  const { PGlite } = await loadPglite()
   return embedded(await PGlite.create())
 }
 
@@ -56,6 +60,7 @@ function embedded(pglite: PGlite, lock?: FolderLock): Embedded {
 }
 
 async function reopen(home: string): Promise<PGlite> {
+  const { PGlite } = await loadPglite()
   try {
     return await PGlite.create({ dataDir: home })
   } catch (error) {
@@ -68,6 +73,7 @@ async function reopen(home: string): Promise<PGlite> {
 }
 
 async function initialise(dataDir: string, home: string): Promise<void> {
+  const { PGlite } = await loadPglite()
   const unfinished = join(dataDir, 'postgres.unfinished')
   await rm(unfinished, { recursive: true, force: true })
   // PGlite would make a folder that others can enter, with files that everybody may write.

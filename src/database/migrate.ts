@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
 import { StartError } from '../errors.ts'
+import { migrationFiles } from './migration-files.ts'
 import { grantAppRole } from './roles.ts'
 import type { Session } from './session.ts'
 
@@ -14,22 +14,15 @@ export type Migration = {
 /** Held while migrating, so that instances that start together do it once. Any fixed number will do. */
 const advisoryLock = 4_036_255_374
 
-const folder = new URL('../../migrations/', import.meta.url)
-
 /** The numbered SQL files, in order. They only go forward, and one that was applied somewhere never changes. */
 export async function readMigrations(): Promise<Migration[]> {
-  const files = (await readdir(folder)).filter((file) => /^\d{4}_.+\.sql$/.test(file)).sort()
-  return Promise.all(
-    files.map(async (name) => {
-      const sql = await readFile(new URL(name, folder), 'utf8')
-      return {
-        version: Number(name.slice(0, 4)),
-        name,
-        sql,
-        checksum: createHash('sha256').update(sql).digest('hex'),
-      }
-    }),
-  )
+  const files = await migrationFiles()
+  return files.map(({ name, sql }) => ({
+    version: Number(name.slice(0, 4)),
+    name,
+    sql,
+    checksum: createHash('sha256').update(sql).digest('hex'),
+  }))
 }
 
 /**

@@ -1,7 +1,6 @@
-import { type PGlite, parse, protocol } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
-
-const { serialize } = protocol
+import { loadPglite } from '../config/optional-packages.ts'
 
 /**
  * PGlite's one session in the shape of a `pg.Pool`, for code that wants a pool (Better Auth, through Kysely).
@@ -22,8 +21,9 @@ export function createPglitePool(pglite: PGlite): PostgresPool {
     new Promise<PostgresPoolClient>((resolve, reject) => {
       const lend = async () => {
         await pglite._checkReady()
+        const wire = await loadPglite()
         const released = Promise.withResolvers<void>()
-        const client = new ExclusiveClient(pglite, released.resolve)
+        const client = new ExclusiveClient(pglite, wire, released.resolve)
         resolve(client)
         await released.promise
         await client.settle()
@@ -33,14 +33,19 @@ export function createPglitePool(pglite: PGlite): PostgresPool {
   return { connect, end: async () => {} }
 }
 
+/** How PGlite's package writes and reads the protocol. */
+type Wire = Pick<typeof import('@electric-sql/pglite'), 'parse' | 'protocol'>
+
 class ExclusiveClient implements PostgresPoolClient {
   readonly #pglite: PGlite
+  readonly #wire: Wire
   readonly #unlock: () => void
   #released = false
   #latest: Promise<unknown> = Promise.resolve()
 
-  constructor(pglite: PGlite, unlock: () => void) {
+  constructor(pglite: PGlite, wire: Wire, unlock: () => void) {
     this.#pglite = pglite
+    this.#wire = wire
     this.#unlock = unlock
   }
 
@@ -70,6 +75,8 @@ class ExclusiveClient implements PostgresPoolClient {
   }
 
   async #send<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    const { parse, protocol } = this.#wire
+    const { serialize } = protocol
     const batch = Buffer.concat([
       serialize.parse({ text: sql }),
       serialize.bind({ values: parameters.map(toText) }),

@@ -7,11 +7,14 @@ import type { Context } from './context.ts'
  *
  * An IPv6 caller counts by its /64, which is what one customer has. `onUntrusted` hears of every request that has the
  * header from a peer that is no configured proxy.
+ *
+ * An app that mounts the API may hand on no connection. Then the header is believed where proxies are configured, and
+ * without them the address is unknown: undefined.
  */
 export function clientAddress(
   trustedProxies: readonly string[],
   onUntrusted?: (peer: string) => void,
-): (c: Context) => string {
+): (c: Context) => string | undefined {
   const trusted = new BlockList()
   for (const range of trustedProxies) {
     const [address = '', prefix] = range.split('/')
@@ -21,17 +24,19 @@ export function clientAddress(
   }
   const isTrusted = (address: string) => trusted.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
   return (c) => {
-    let address = plain(c.env?.incoming?.socket.remoteAddress ?? '')
+    const { incoming } = c.env ?? {}
+    let address = incoming === undefined ? undefined : plain(incoming.socket.remoteAddress ?? '')
     const header = c.req.header('x-forwarded-for')
-    if (header === undefined || address === '') return network(address)
-    if (!isTrusted(address)) onUntrusted?.(network(address))
+    if (header === undefined || address === '' || (address === undefined && trustedProxies.length === 0))
+      return address === undefined ? undefined : network(address)
+    if (address !== undefined && !isTrusted(address)) onUntrusted?.(network(address))
     const forwarded = header.split(',').map((each) => plain(each.trim()))
-    while (isTrusted(address)) {
+    while (address === undefined || isTrusted(address)) {
       const before = forwarded.pop()
       if (before === undefined || isIP(before) === 0) break
       address = before
     }
-    return network(address)
+    return address === undefined ? undefined : network(address)
   }
 }
 

@@ -144,8 +144,10 @@ function unserved(error: unknown): AppError {
 }
 
 /** Not what Node's HTTP server does: it also hangs up on kept connections, on which a request may be on its way. */
-function listenNoMore(server: NetServer): void {
-  NetServer.prototype.close.call(server)
+function listenNoMore(server: Pick<NetServer, 'close'>): void {
+  // Bun's HTTP server is of another class, and has its own `close` only.
+  if (server instanceof NetServer) NetServer.prototype.close.call(server)
+  else server.close()
 }
 
 type Draining = { readonly closed: Promise<unknown>; readonly drainMs: number; readonly graceMs: number }

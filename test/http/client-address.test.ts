@@ -4,17 +4,18 @@ import { clientAddress } from '../../src/http/client-address.ts'
 import type { Context } from '../../src/http/context.ts'
 
 /** A request as far as this function looks at one. */
-function request(peer: string, forwarded?: string): Context {
+function request(peer: string | undefined, forwarded?: string): Context {
   const incoming = { socket: { remoteAddress: peer } } as IncomingMessage
-  return { env: { incoming }, req: { header: () => forwarded } } as unknown as Context
+  const env = peer === undefined ? undefined : { incoming }
+  return { env, req: { header: () => forwarded } } as unknown as Context
 }
 
 const cases: [
   what: string,
   proxies: string[],
-  peer: string,
+  peer: string | undefined,
   forwarded: string | undefined,
-  expected: string,
+  expected: string | undefined,
 ][] = [
   ['without proxies the header is not believed', [], '203.0.113.9', '192.0.2.1', '203.0.113.9'],
   ['a peer that is no proxy is not believed', ['10.0.0.0/8'], '203.0.113.9', '192.0.2.1', '203.0.113.9'],
@@ -27,6 +28,21 @@ const cases: [
   ['IPv6 counts by its /64', [], '2001:db8:1:2:3:4:5:6', undefined, '2001:db8:1:2'],
   ['also when zeros are left out', [], '2001:db8::6', undefined, '2001:db8:0:0'],
   ['also when it begins with them', [], '::1', undefined, '0:0:0:0'],
+  ['without a connection it is unknown, whatever the header says', [], undefined, '192.0.2.1', undefined],
+  [
+    'without a connection, behind a proxy, it is the last one',
+    ['10.0.0.1'],
+    undefined,
+    '1.1.1.1, 192.0.2.1',
+    '192.0.2.1',
+  ],
+  [
+    'without a connection and without the header it is unknown',
+    ['10.0.0.1'],
+    undefined,
+    undefined,
+    undefined,
+  ],
 ]
 
 test.each(cases)('%s', (_what, proxies, peer, forwarded, expected) => {

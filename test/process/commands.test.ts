@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
@@ -90,8 +90,11 @@ describe('docket', () => {
       nodeFlags = [],
       copied = false,
     }: { nodeFlags?: string[]; copied?: boolean }, sentence) => {
-      const script = copied ? join(await newFolder(), 'docket.mjs') : join(root, 'bin/docket.js')
-      if (copied) await copyFile(join(root, 'bin/docket.js'), script)
+      const clone = copied ? await newFolder() : root
+      const script = join(clone, 'bin/docket.js')
+      if (copied)
+        for (const file of ['bin/docket.js', 'src/cli.ts', 'package.json'])
+          await cp(join(root, file), join(clone, file))
       const { status, stdout, stderr } = spawnSync(process.execPath, [...nodeFlags, script, '--version'], {
         encoding: 'utf8',
       })

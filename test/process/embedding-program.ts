@@ -3,10 +3,13 @@
  * runs it; it prints what it got on standard error, beside the log on standard output.
  */
 import { z } from 'zod'
-import { createTodoApi } from '../../src/index.ts'
+import { createTodoApi } from '../../src/todo-api.ts'
 
-const { DATA_DIR, DATABASE_URL } = process.env
-const api = await createTodoApi({ environment: { DATA_DIR, DATABASE_URL }, origin: 'http://app.localhost' })
+const { DATA_DIR, DATABASE_URL, LOG_LEVEL } = process.env
+const api = createTodoApi({
+  environment: { DATA_DIR, DATABASE_URL, LOG_LEVEL },
+  origin: 'http://app.localhost',
+})
 
 async function call(path: string, { body, token }: { body?: object; token?: string } = {}) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }
@@ -23,5 +26,7 @@ const token = tokenIn(await call('/api/auth/token', { token: session }))
 const created = await call('/api/v1/tasks', { token, body: { title: 'embedded' } })
 const listed = z.array(z.unknown()).parse((await call('/api/v1/tasks', { token })).body)
 const ready = await call('/readyz')
+const signals = process.eventNames().filter((name) => String(name).startsWith('SIG'))
 await api.close()
-process.stderr.write(JSON.stringify({ created: created.status, listed: listed.length, ready: ready.status }))
+const seen = { created: created.status, listed: listed.length, ready: ready.status, signals }
+process.stderr.write(JSON.stringify(seen))
