@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { enter } from '../src/database/owner-batch.ts'
+import { enter } from '../src/database/batch/batch.ts'
 import { type Commands, isThere } from './commands.ts'
 import type { Contender, Operation, Sample } from './contender.ts'
 import { changedTitle, data, firstOwner, firstTask, idPrefix, statementOf } from './workload.ts'

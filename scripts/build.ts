@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
-import { migrationFiles } from '../src/database/migration-files.ts'
+import { migrationFiles } from '../src/database/setup/migration-files.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')

@@ -36,13 +36,15 @@ type Options = { user: string; workers: string | undefined }
 const commands: Record<string, (options: Options) => Promise<number>> = {
   start: async ({ workers }) => {
     if (workers !== undefined) {
-      const { startWorkers, workerCount } = await import('./cli/workers.ts')
+      const { startWorkers, workerCount } = await import('./cli/workers/workers.ts')
       const count = workerCount(workers)
       return startWorkers(count, (await import('./config.ts')).readEnvironment())
     }
     const [{ start }, { readEnvironment }] = await Promise.all([import('./main.ts'), import('./config.ts')])
     const { default: cluster } = await import('node:cluster')
-    const primary = cluster.isWorker ? (await import('./cli/worker.ts')).primaryOf(process) : undefined
+    const primary = cluster.isWorker
+      ? (await import('./cli/workers/worker.ts')).primaryOf(process)
+      : undefined
     return start(readEnvironment(), primary)
   },
   migrate: async () => (await import('./cli/migrate.ts')).runMigrate(),

@@ -3,20 +3,20 @@ import type { Logger } from 'pino'
 import type { Operation } from './api/operation.ts'
 import { createApp, describeApi } from './app.ts'
 import { createAccessTokens } from './auth/access-token.ts'
-import type { BuiltInIssuer } from './auth/built-in-issuer.ts'
-import { developmentSecret } from './auth/development-secret.ts'
+import type { BuiltInIssuer } from './auth/built-in/built-in-issuer.ts'
+import { developmentSecret } from './auth/built-in/development-secret.ts'
 import { keySources } from './auth/sources.ts'
 import { requireOptionalPackages } from './config/optional-packages.ts'
 import type { Config, Secrets } from './config.ts'
-import { driverFor } from './database/driver.ts'
-import { openEmbedded } from './database/embedded.ts'
-import type { LaneLimits } from './database/lanes.ts'
+import type { BatchLimits } from './database/batch/batch.ts'
+import { driverFor } from './database/drivers/driver.ts'
+import { openEmbedded } from './database/embedded/embedded.ts'
+import type { LaneLimits } from './database/lanes/lanes.ts'
 import { type OpenDatabase, openEmbeddedDatabase, openPostgresDatabase } from './database/open.ts'
-import type { BatchLimits } from './database/owner-batch.ts'
-import type { AnyStatement } from './database/statement.ts'
+import type { AnyStatement } from './database/statements/statement.ts'
 import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
-import type { Fetch } from './http/server.ts'
+import type { Fetch } from './http/server/server.ts'
 import { operations } from './operations.ts'
 
 /** A running API, without a server around it. */
@@ -74,7 +74,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
     if (config.builtInIssuer) {
       const { pool, close } = issuerPool()
       closing.push(close)
-      const { createBuiltInIssuer } = await import('./auth/built-in-issuer.ts')
+      const { createBuiltInIssuer } = await import('./auth/built-in/built-in-issuer.ts')
       const secret = await developmentSecret(config.dataDir)
       issuer = await createBuiltInIssuer({
         database: pool,

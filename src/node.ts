@@ -27,7 +27,7 @@ export function toNodeHandler(
 async function unserved(): Promise<Response> {
   const [{ AppError }, { problemUnseen }] = await Promise.all([
     import('./errors.ts'),
-    import('./http/problem.ts'),
+    import('./http/answer/problem.ts'),
   ])
   const detail = 'The request target or the Host header cannot be read.'
   const { body, ...head } = problemUnseen(new AppError('malformed_request', detail), false)

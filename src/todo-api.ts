@@ -113,7 +113,7 @@ async function openLog({ log, environment }: TodoApiOptions): Promise<Log> {
 async function refusal(error: unknown, production: boolean): Promise<Response> {
   const [{ AppError, StartError }, { problemUnseen }] = await Promise.all([
     import('./errors.ts'),
-    import('./http/problem.ts'),
+    import('./http/answer/problem.ts'),
   ])
   const detail =
     !production && error instanceof StartError ? error.message : 'The API could not start. Its log says why.'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { banner } from '../src/banner.ts'
+import { banner } from '../src/cli/banner.ts'
 import { loadConfig } from '../src/config.ts'
 
 const bannerOf = (environment: Record<string, string>) =>

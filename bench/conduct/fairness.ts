@@ -1,5 +1,5 @@
 import { variables } from '../../src/config/variables.ts'
-import { laneLimits } from '../../src/database/lanes.ts'
+import { laneLimits } from '../../src/database/lanes/lanes.ts'
 import { listTasks } from '../../src/tasks/statements.ts'
 import { startProxy } from '../../test/support/proxy.ts'
 import { data, ownerName, taskId, withClient } from '../workload.ts'

@@ -1,4 +1,4 @@
-import type { Statement, Value } from '../../src/database/statement.ts'
+import type { Statement, Value } from '../../src/database/statements/statement.ts'
 import { createTask, getTask, listTasks } from '../../src/tasks/statements.ts'
 import type { Caller } from './data.ts'
 

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { z } from 'zod'
-import { batchLimits, enter } from '../../src/database/owner-batch.ts'
+import { batchLimits, enter } from '../../src/database/batch/batch.ts'
 import type { Caller } from './data.ts'
 import type { Operation } from './operations.ts'
 import { taskQuota } from './server.ts'

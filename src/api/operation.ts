@@ -1,4 +1,4 @@
-import type { AnyStatement, Question, ResultsOf } from '../database/statement.ts'
+import type { AnyStatement, Question, ResultsOf } from '../database/statements/statement.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import type { z } from './schema.ts'

@@ -5,10 +5,7 @@ import { AppError } from '../errors.ts'
 import { checkClaims, isTime } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
 import { checkDemands, type Demands, noDemands } from './demands.ts'
-import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './key-set.ts'
-import { refusal } from './refusal.ts'
-import { createSignatureBudget } from './signature-budget.ts'
-import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
+import { createKeySet, type FetchKeys, type KeySet, type KeySetTiming, secretKeySet } from './keys/key-set.ts'
 import {
   type Algorithm,
   isKeyId,
@@ -16,7 +13,10 @@ import {
   keySetAlgorithms,
   secretAlgorithms,
   type VerificationKey,
-} from './verification-key.ts'
+} from './keys/verification-key.ts'
+import { refusal } from './refusal.ts'
+import { createSignatureBudget } from './signature-budget.ts'
+import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
 
 /** Who may sign for which issuers. An issuer belongs to one source, and so to one kind of key and its algorithms. */
 export type KeySource =

@@ -1,7 +1,7 @@
 import type { Config, Secrets } from '../config.ts'
 import type { KeySource } from './access-token.ts'
-import type { BuiltInIssuer } from './built-in-issuer.ts'
-import { remoteKeys } from './key-set.ts'
+import type { BuiltInIssuer } from './built-in/built-in-issuer.ts'
+import { remoteKeys } from './keys/key-set.ts'
 
 /** Who may sign tokens here, from the configuration; the built-in issuer when there is one. */
 export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIssuer): KeySource[] {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { VerificationKey } from './verification-key.ts'
+import type { VerificationKey } from './keys/verification-key.ts'
 
 /** Anything that is only good for as long as its key is in the set, and not past a moment (epoch ms). */
 export type Perishable = { readonly key: VerificationKey; readonly diesAt: number }

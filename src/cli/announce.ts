@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import { banner } from '../banner.ts'
 import type { Config } from '../config.ts'
 import { record } from '../events.ts'
+import { banner } from './banner.ts'
 
 /** Tells the log, and outside production a person, that everything is up. */
 export function announce(log: Logger, origin: string, config: Config): void {

@@ -1,9 +1,9 @@
 import { loadConfig, readEnvironment } from '../config.ts'
-import { driverFor } from '../database/driver.ts'
-import { openEmbedded } from '../database/embedded.ts'
-import { migrate } from '../database/migrate.ts'
+import { driverFor } from '../database/drivers/driver.ts'
+import { openEmbedded } from '../database/embedded/embedded.ts'
 import { migratePostgres } from '../database/open.ts'
-import { embeddedSession } from '../database/session.ts'
+import { migrate } from '../database/setup/migrate.ts'
+import { embeddedSession } from '../database/setup/session.ts'
 
 /** Applies what is missing and says what that was. */
 export async function runMigrate(): Promise<number> {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
-import { madeDevelopmentSecret } from '../auth/development-secret.ts'
+import { madeDevelopmentSecret } from '../auth/built-in/development-secret.ts'
 import { loadConfig, readEnvironment } from '../config.ts'
 import { StartError } from '../errors.ts'
 

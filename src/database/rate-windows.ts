@@ -1,8 +1,8 @@
 import pg from 'pg'
-import { attempt, clock } from './attempts.ts'
-import { connectsSoon } from './connecting.ts'
-import { clientConfig } from './connection-url.ts'
-import { Deadline } from './deadline.ts'
+import { clientConfig } from './drivers/connection-url.ts'
+import { Deadline } from './failures/deadline.ts'
+import { connectsSoon } from './failures/failed-connects.ts'
+import { attempt, clock } from './failures/retry.ts'
 
 /** The table of `0003_rate_windows.sql`, in the words of `rate-limiter-flexible`. */
 export const rateWindowsTable = { schemaName: 'docket', tableName: 'rate_windows' } as const

@@ -1,6 +1,6 @@
 import { z } from '../api/schema.ts'
-import type { OpenRoute } from '../http/open-route.ts'
-import { respondJson } from '../http/respond.ts'
+import { respondJson } from '../http/answer/respond.ts'
+import type { OpenRoute } from '../http/docs/open-route.ts'
 
 /** What readiness is made of: the last known state of each, from memory. */
 export type Readiness = { database: boolean; keys: boolean; serving: boolean }

@@ -3,8 +3,12 @@ import { PGlite, protocol } from '@electric-sql/pglite'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { type BuiltInIssuer, createBuiltInIssuer, type PgPoolLike } from '../../src/auth/built-in-issuer.ts'
-import { createPglitePool } from '../../src/database/pglite-pool.ts'
+import {
+  type BuiltInIssuer,
+  createBuiltInIssuer,
+  type PgPoolLike,
+} from '../../src/auth/built-in/built-in-issuer.ts'
+import { createPglitePool } from '../../src/database/embedded/pglite-pool.ts'
 
 const origin = 'http://127.0.0.1:8000'
 const secret = randomBytes(32).toString('base64url')

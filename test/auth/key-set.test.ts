@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { remoteKeys } from '../../src/auth/key-set.ts'
+import { remoteKeys } from '../../src/auth/keys/key-set.ts'
 import { answerJson, type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
 
 let check: KeySetCheck

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { secretKey } from '../../src/auth/keys/verification-key.ts'
 import { createTokenCache, tokenDigest } from '../../src/auth/token-cache.ts'
-import { secretKey } from '../../src/auth/verification-key.ts'
 
 const newKey = () => secretKey(new Uint8Array(32))
 

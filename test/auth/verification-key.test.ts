@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { loadKeys, remoteKeys } from '../../src/auth/key-set.ts'
-import { importKeys } from '../../src/auth/verification-key.ts'
+import { loadKeys, remoteKeys } from '../../src/auth/keys/key-set.ts'
+import { importKeys } from '../../src/auth/keys/verification-key.ts'
 import { keySetUrl } from '../../src/config/values.ts'
 import { answerJson, type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errorCodes } from '../../src/errors.ts'
-import { problemKinds, problemType } from '../../src/http/problem.ts'
+import { problemKinds, problemType } from '../../src/http/answer/problem.ts'
 import type { Answer, Call, Caller, TestApi } from '../support/api.ts'
 import { expectDocumented, startDocumentedApi } from '../support/documented-api.ts'
 import { rawExchange } from '../support/raw-exchange.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { attempt } from '../../src/database/attempts.ts'
-import { Deadline } from '../../src/database/deadline.ts'
+import { Deadline } from '../../src/database/failures/deadline.ts'
+import { attempt } from '../../src/database/failures/retry.ts'
 
 /** Time that passes only while somebody pauses, and chance that always draws the most. */
 function stillClock({ random = 1 } = {}) {

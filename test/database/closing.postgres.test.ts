@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { openPostgres } from '../../src/database/client.ts'
+import { openPostgres } from '../../src/database/database.ts'
 import { askOne } from '../support/ask.ts'
 import { freshDatabase } from '../support/database.ts'
 import { startNeonStandIn } from '../support/neon-stand-in.ts'

@@ -2,8 +2,8 @@ import { chmod, cp, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { developmentSecret } from '../../src/auth/development-secret.ts'
-import { openEmbedded } from '../../src/database/embedded.ts'
+import { developmentSecret } from '../../src/auth/built-in/development-secret.ts'
+import { openEmbedded } from '../../src/database/embedded/embedded.ts'
 
 /** A folder that was there before the first start, as `mkdir` or a volume makes it: everybody may enter and write. */
 let dataDir: string

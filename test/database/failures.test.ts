@@ -8,7 +8,7 @@ import {
   failedConnectsWithoutCode,
   pauseAfter,
   unreachable,
-} from '../../src/database/connecting.ts'
+} from '../../src/database/failures/failed-connects.ts'
 import {
   asAppError,
   ConnectionLost,
@@ -16,7 +16,7 @@ import {
   failuresByState,
   failuresWithoutState,
   mayRepeat,
-} from '../../src/database/failures.ts'
+} from '../../src/database/failures/failures.ts'
 import { faults } from '../faults/faults.ts'
 
 /** An error as `pg` makes it of what a server says. */

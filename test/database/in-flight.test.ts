@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Lane } from '../../src/database/connection.ts'
-import { InFlight } from '../../src/database/in-flight.ts'
-import type { Batch } from '../../src/database/owner-batch.ts'
+import type { Batch } from '../../src/database/batch/batch.ts'
+import type { Lane } from '../../src/database/lanes/connection.ts'
+import { InFlight } from '../../src/database/lanes/in-flight.ts'
 
 const lane = (): Lane => ({
   inFlight: 0,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { laneLimits } from '../../src/database/lanes.ts'
+import { laneLimits } from '../../src/database/lanes/lanes.ts'
 import { listTasks } from '../../src/tasks/statements.ts'
 import { askOne } from '../support/ask.ts'
 import {

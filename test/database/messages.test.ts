@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { serialize } from 'pg-protocol'
 import { describe, expect, test } from 'vitest'
-import { batch, preparation } from '../../src/database/messages.ts'
-import { BatchQuery, batchOf, encodeNamed, prepareAll } from '../../src/database/owner-batch.ts'
-import type { Access, Question, Value } from '../../src/database/statement.ts'
+import { BatchQuery, batchOf, encodeNamed, prepareAll } from '../../src/database/batch/batch.ts'
+import { batch, preparation } from '../../src/database/batch/messages.ts'
+import type { Access, Question, Value } from '../../src/database/statements/statement.ts'
 import { taskStatements } from '../../src/tasks/statements.ts'
 
 const text = fc.oneof(

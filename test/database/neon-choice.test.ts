@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { keepsNames } from '../../src/database/connection-url.ts'
-import { driverFor, hasTcp, type Runtime } from '../../src/database/driver.ts'
+import { keepsNames } from '../../src/database/drivers/connection-url.ts'
+import { driverFor, hasTcp, type Runtime } from '../../src/database/drivers/driver.ts'
 
 const node = { versions: { node: '24.0.0' } }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Database, openPostgres, type PostgresOptions } from '../../src/database/client.ts'
+import { type Database, openPostgres, type PostgresOptions } from '../../src/database/database.ts'
 import { migratePostgres, openPostgresDatabase } from '../../src/database/open.ts'
 import { createTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'

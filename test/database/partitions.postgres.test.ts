@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openPostgres } from '../../src/database/client.ts'
+import { type Database, openPostgres } from '../../src/database/database.ts'
 import {
   createTask,
   deleteTask,

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { PGlite, protocol } from '@electric-sql/pglite'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { createPglitePool } from '../../src/database/pglite-pool.ts'
+import { createPglitePool } from '../../src/database/embedded/pglite-pool.ts'
 
 const pglite = await PGlite.create()
 const pool = createPglitePool(pglite)

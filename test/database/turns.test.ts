@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Turns } from '../../src/database/turns.ts'
+import { Turns } from '../../src/database/lanes/turns.ts'
 
 type Job = { owner: string; queuedAt: number }
 const job = (owner: string, queuedAt = 0): Job => ({ owner, queuedAt })

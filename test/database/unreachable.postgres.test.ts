@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openPostgres } from '../../src/database/client.ts'
+import { openPostgres } from '../../src/database/database.ts'
 import { openPostgresDatabase } from '../../src/database/open.ts'
 import { askOne } from '../support/ask.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'

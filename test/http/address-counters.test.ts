@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { addressCounters, createAddressCounters } from '../../src/http/address-counters.ts'
+import { addressCounters, createAddressCounters } from '../../src/http/gate/address-counters.ts'
 
 const addresses = Array.from({ length: 1_000 }, (_, i) => `192.0.${i >> 8}.${i & 255}`)
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
-import { docsRoutes } from '../../src/http/docs-page.ts'
+import { docsRoutes } from '../../src/http/docs/docs-page.ts'
 import { type Browser, openBrowser } from '../support/browser.ts'
 
 const run = promisify(execFile)

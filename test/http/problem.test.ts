@@ -2,9 +2,9 @@ import { Hono } from 'hono'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { AppError, errorCodes } from '../../src/errors.ts'
+import { problem, problemKinds } from '../../src/http/answer/problem.ts'
 import type { Env } from '../../src/http/context.ts'
-import { problem, problemKinds } from '../../src/http/problem.ts'
-import { requestLog } from '../../src/http/request-log.ts'
+import { requestLog } from '../../src/http/gate/request-log.ts'
 
 /** What a handler that throws `error` answers. */
 async function answerTo(error: unknown): Promise<Response> {

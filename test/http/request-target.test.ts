@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { targetFault } from '../../src/http/request-target.ts'
+import { targetFault } from '../../src/http/gate/request-target.ts'
 
 test.each([
   '/',

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { type Cells, defineStatement, owner, raw } from '../../src/database/statement.ts'
+import { type Cells, defineStatement, owner, raw } from '../../src/database/statements/statement.ts'
 import { taskStatements } from '../../src/tasks/statements.ts'
 import { createForOther } from './unlocked.ts'
 

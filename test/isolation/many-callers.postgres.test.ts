@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openPostgres } from '../../src/database/client.ts'
+import { openPostgres } from '../../src/database/database.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import { type Rewrite, startProxy } from '../support/proxy.ts'
 import { admin } from '../support/real-postgres.ts'

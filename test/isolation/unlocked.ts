@@ -6,7 +6,7 @@ import {
   owner,
   raw,
   type Statement,
-} from '../../src/database/statement.ts'
+} from '../../src/database/statements/statement.ts'
 import { deleteTask, getTask, listTasks, patchTask, taskStatements } from '../../src/tasks/statements.ts'
 import { tasks } from '../../src/tasks/table.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Database } from '../../src/database/client.ts'
-import type { Statement } from '../../src/database/statement.ts'
+import type { Database } from '../../src/database/database.ts'
+import type { Statement } from '../../src/database/statements/statement.ts'
 import { createTask, deleteTask, getTask, listTasks, patchTask, putTask } from '../../src/tasks/statements.ts'
 import { askOne } from '../support/ask.ts'
 import { failAtCommit, whoAmI, writeThenDivide } from './failing.ts'

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { pressureLimits } from '../../src/http/load-shedding.ts'
+import { pressureLimits } from '../../src/http/gate/load-shedding.ts'
 import { type Answer, type Caller, startApi, type TestApi } from '../support/api.ts'
 
 let api: TestApi

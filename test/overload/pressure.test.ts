@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Pressure, pressureLimits } from '../../src/http/load-shedding.ts'
+import { Pressure, pressureLimits } from '../../src/http/gate/load-shedding.ts'
 
 const { lateMs, waiting: mostWaiting, waitMs, mostShare, step } = pressureLimits
 const late = lateMs

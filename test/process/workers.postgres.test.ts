@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { workerCount } from '../../src/cli/workers.ts'
+import { workerCount } from '../../src/cli/workers/workers.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
 import {
   cleanUp,

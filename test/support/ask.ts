@@ -1,5 +1,5 @@
-import type { Database } from '../../src/database/client.ts'
-import { question, type Statement } from '../../src/database/statement.ts'
+import type { Database } from '../../src/database/database.ts'
+import { question, type Statement } from '../../src/database/statements/statement.ts'
 
 /** Runs one statement as one owner. */
 export async function askOne<Input, Result>(

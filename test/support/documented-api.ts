@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { Problem, problemKinds, problemType } from '../../src/http/problem.ts'
+import { Problem, problemKinds, problemType } from '../../src/http/answer/problem.ts'
 import { type Answer, type Call, type Caller, startApi, type TestApi } from './api.ts'
 import { mismatches } from './json-schema.ts'
 import { type DocumentedOperation, methodsByPath, operations, schemas } from './openapi-operations.ts'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { pino } from 'pino'
 import { type AccessTokens, createAccessTokens } from '../../src/auth/access-token.ts'
-import { type FetchKeys, type KeySetTiming, remoteKeys } from '../../src/auth/key-set.ts'
+import { type FetchKeys, type KeySetTiming, remoteKeys } from '../../src/auth/keys/key-set.ts'
 import { AppError } from '../../src/errors.ts'
 import { startTokenIssuer } from './token-issuer.ts'
 

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { type AccessTokens, createAccessTokens, type KeySource } from '../../src/auth/access-token.ts'
-import { remoteKeys } from '../../src/auth/key-set.ts'
+import { remoteKeys } from '../../src/auth/keys/key-set.ts'
 import { AppError } from '../../src/errors.ts'
 import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts'
 

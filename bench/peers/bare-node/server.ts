@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { pino } from 'pino'
 import { newId } from '../../../src/api/new-id.ts'
-import { openPostgres } from '../../../src/database/client.ts'
+import { openPostgres } from '../../../src/database/database.ts'
 import { createTask, getTask, listTasks, patchTask, taskStatements } from '../../../src/tasks/statements.ts'
 import { askOne } from '../../../test/support/ask.ts'
 

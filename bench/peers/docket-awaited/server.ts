@@ -4,9 +4,9 @@
  */
 import pg from 'pg'
 import { loadConfig } from '../../../src/config.ts'
-import { databaseOn } from '../../../src/database/client.ts'
-import { enter } from '../../../src/database/owner-batch.ts'
-import { listen } from '../../../src/http/server.ts'
+import { enter } from '../../../src/database/batch/batch.ts'
+import { databaseOn } from '../../../src/database/database.ts'
+import { listen } from '../../../src/http/server/server.ts'
 import { wire } from '../../../src/index.ts'
 import { createLog } from '../../../src/log.ts'
 

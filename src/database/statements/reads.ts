@@ -1,7 +1,7 @@
 import { and, desc, eq, getTableColumns, type SQL, sql } from 'drizzle-orm'
 import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
-import { jsonColumns } from '../columns.ts'
-import { defineStatement, owner, raw, type Statement } from '../statement.ts'
+import { jsonColumns } from './columns.ts'
+import { defineStatement, owner, raw, type Statement } from './statement.ts'
 import type { OwnedTable } from './writes.ts'
 
 /** The part of a list that is asked for. */

@@ -1,6 +1,6 @@
 import { type Column, getTableColumns } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
-import type { Cells } from '../statement.ts'
+import type { Cells } from './statement.ts'
 
 /** A row as the API spells it: each column under its own name. */
 export type Row = Readonly<Record<string, unknown>>

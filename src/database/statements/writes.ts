@@ -1,7 +1,7 @@
 import { and, eq, getTableColumns, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
-import { build, type Cells, defineStatement, owner, type Statement, type Value } from '../statement.ts'
 import { type Row, rowReader } from './rows.ts'
+import { build, type Cells, defineStatement, owner, type Statement, type Value } from './statement.ts'
 
 /** A table of owners' rows, by the columns that every one of them has. */
 export type OwnedTable = PgTable & { readonly owner_id: PgColumn; readonly id: PgColumn }

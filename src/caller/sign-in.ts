@@ -1,0 +1,30 @@
+import type { Handler } from 'hono'
+import type { Logger } from 'pino'
+import type { BuiltInIssuer } from '../auth/built-in/built-in-issuer.ts'
+import { databaseUnavailable } from '../database/failures/failures.ts'
+import { record } from '../events.ts'
+import { readBytes } from '../http/body.ts'
+import type { Context, Env } from '../http/context.ts'
+
+/**
+ * Everything under `/api/auth`, answered by the built-in issuer; a refused sign-in is noted, without who it was.
+ * @throws AppError `unavailable` when its database is out of reach, `payload_too_large` as everywhere.
+ */
+export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
+  return async (c) => {
+    const answer = await issuer.handler(await bounded(c)).catch((error: unknown) => {
+      throw databaseUnavailable(error)
+    })
+    const refused = answer.status === 401 || answer.status === 403
+    if (refused && c.req.path.includes('/sign-in/'))
+      record(log, 'warn', 'login_failed', { status: answer.status })
+    return answer
+  }
+}
+
+/** The request with a body that was counted: Better Auth reads whatever comes. */
+async function bounded(c: Context): Promise<Request> {
+  const { raw } = c.req
+  if (raw.method !== 'POST') return raw
+  return new Request(raw.url, { method: 'POST', headers: raw.headers, body: Buffer.from(await readBytes(c)) })
+}

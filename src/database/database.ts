@@ -1,0 +1,115 @@
+import type { Logger } from 'pino'
+import { type Batch, type BatchLimits, batchOf, prepareAll, type Results } from './batch/batch.ts'
+import type { Driver } from './drivers/driver.ts'
+import { type Embedded, embeddedEngine } from './embedded/embedded.ts'
+import { Deadline } from './failures/deadline.ts'
+import { asAppError, databaseUnavailable, mayRepeat } from './failures/failures.ts'
+import { attempt, clock } from './failures/retry.ts'
+import type { LaneLimits } from './lanes/lanes.ts'
+import { openLanes } from './lanes/open-lanes.ts'
+import type { AnyStatement, Question, ResultsOf } from './statements/statement.ts'
+
+/** Something that runs a batch as a transaction of its own. */
+export type Engine = {
+  run(batch: Batch): Promise<Results>
+  /** The last known state; asks nobody. */
+  reachable(): boolean
+  /** How many batches wait for a connection; an engine without a queue has none. */
+  waiting?(): number
+  close(): Promise<void>
+}
+
+/** The one door to owners' rows. */
+export type Database = {
+  /**
+   * Runs statements as one owner, in one transaction and one round trip: all of them, or none. The policies see that
+   * owner, each statement says `WHERE owner_id`, and both come from here, never from the input.
+   *
+   * A failed batch that is known to have changed nothing is sent again, three times in all; a write of which that is not
+   * known is not. It answers within 10 s. A batch that waits for a connection is dropped once `gone` says that nobody
+   * waits for the answer any more.
+   *
+   * @throws AppError `quota_exceeded`, `unavailable` or `internal`.
+   */
+  ask<const Asked extends readonly Question[]>(
+    owner: string,
+    questions: Asked,
+    gone?: () => boolean,
+  ): Promise<ResultsOf<Asked>>
+  reachable(): boolean
+  /** How many statements wait for a connection. */
+  waiting(): number
+  close(): Promise<void>
+}
+
+export type PostgresOptions = {
+  url: string
+  /** How it is reached; TCP unless told. */
+  driver?: Driver
+  statements: readonly AnyStatement[]
+  log: Logger
+  limits?: Partial<LaneLimits & BatchLimits & RequestLimits>
+}
+
+/** How long the door is held open for one call, repeats included. */
+export type RequestLimits = { readonly requestMs: number }
+
+/**
+ * A Postgres by whichever driver. The first connection is opened here.
+ * @throws StartError when that fails.
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const lanes = await openLanes(options)
+  const engine: Engine = {
+    run: (batch) => lanes.run(batch),
+    reachable: () => lanes.reachable,
+    waiting: () => lanes.waiting,
+    close: () => lanes.close(),
+  }
+  return databaseOn(engine, { ...requestLimits, ...options.limits })
+}
+
+/** The embedded Postgres, which is already open. */
+export async function openPglite(
+  embedded: Embedded,
+  statements: readonly AnyStatement[],
+  limits: Partial<BatchLimits> = {},
+): Promise<Database> {
+  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)))
+}
+
+/** A request is answered within 10 s: the last of it is how often that is looked at. */
+export const requestLimits: RequestLimits = { requestMs: 9_500 }
+const checkEveryMs = 500
+
+/** How often one batch is sent at the most. */
+const most = 3
+
+/** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
+export function databaseOn(engine: Engine, { requestMs }: RequestLimits = requestLimits): Database {
+  const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
+  return {
+    reachable: () => engine.reachable(),
+    waiting: () => engine.waiting?.() ?? 0,
+    close: async () => {
+      await engine.close()
+      deadline.close()
+    },
+    async ask<const Asked extends readonly Question[]>(
+      owner: string,
+      questions: Asked,
+      gone?: () => boolean,
+    ): Promise<ResultsOf<Asked>> {
+      const batch = batchOf(owner, questions, gone)
+      const again = (error: unknown) => mayRepeat(error, batch.access) && !gone?.()
+      const answered = attempt(() => engine.run(batch), again, { most, withinMs: requestMs, ...clock })
+      try {
+        const results = await deadline.watch(answered, databaseUnavailable)
+        // One result for each question, in their order.
+        return questions.map(({ rows }, i) => rows(results[i] ?? [])) as ResultsOf<Asked>
+      } catch (error) {
+        throw asAppError(error)
+      }
+    },
+  }
+}

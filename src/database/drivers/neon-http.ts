@@ -1,0 +1,148 @@
+import {
+  type Batch,
+  type BatchLimits,
+  batchLimits,
+  enter,
+  type Results,
+  type Settle,
+} from '../batch/batch.ts'
+import { ConnectionLost, saidByNeon, sqlState } from '../failures/failures.ts'
+import type { Lane } from '../lanes/connection.ts'
+import type { NeonDriver } from './neon-driver.ts'
+
+/** Columns as the text that Postgres sends, as they come over TCP. */
+const asText = { getTypeParser: () => (text: string) => text }
+
+/** The password travels in a header of the driver's own, which `fetch` would take along to wherever it is sent on. */
+const onlyTo = (signal: AbortSignal) => ({ signal, redirect: 'error' })
+
+type Sql = ReturnType<typeof connect>
+
+function connect({ neon }: Pick<NeonDriver, 'neon'>, url: string) {
+  const named = new URL(url)
+  if (!named.searchParams.has('application_name')) named.searchParams.set('application_name', 'docket')
+  return neon(named.href, { arrayMode: true, fullResults: false })
+}
+
+type Options = {
+  driver: Pick<NeonDriver, 'neon'>
+  url: string
+  limits: Partial<BatchLimits>
+  /** How long one request may take before it is given up. */
+  batchMs: number
+  onEnd: (lane: Lane) => void
+}
+
+/**
+ * Neon's SQL over HTTP: each batch is one request and one transaction. There is no connection to lose, so it stands
+ * for all of them; when a request fails on its way, it takes no more, and the next one is tried with a question.
+ */
+export class HttpLane implements Lane {
+  readonly #sql: Sql
+  readonly #enter: string
+  readonly #batchMs: number
+  readonly #onEnd: (lane: Lane) => void
+  readonly #givenUp = new AbortController()
+  readonly #running = new Set<Promise<void>>()
+  #ended = false
+  inFlight = 0
+
+  private constructor({ driver, url, limits, batchMs, onEnd }: Options) {
+    this.#sql = connect(driver, url)
+    this.#enter = enter({ ...batchLimits, ...limits })
+    this.#batchMs = batchMs
+    this.#onEnd = onEnd
+  }
+
+  /**
+   * Asks once whether there is a database behind it, within `connectMs`.
+   * @throws what Postgres said, or `ConnectionLost`.
+   */
+  static async open({ connectMs, ...options }: Options & { connectMs: number }): Promise<HttpLane> {
+    const lane = new HttpLane(options)
+    const signal = AbortSignal.timeout(connectMs)
+    await answered(lane.#sql.query('select 1', [], { fetchOptions: onlyTo(signal) }))
+    return lane
+  }
+
+  /** Each request has a deadline of its own, so it is never overdue, and keeps nothing open, so it is never idle. */
+  get since(): number {
+    return performance.now()
+  }
+
+  send(batch: Batch, settle: Settle): void {
+    this.inFlight++
+    const running = this.#run(batch).then(
+      (results) => {
+        this.inFlight--
+        settle(null, results)
+      },
+      (error: unknown) => {
+        this.inFlight--
+        if (sqlState(error) === undefined) this.#end()
+        settle(error, [])
+      },
+    )
+    this.#running.add(running)
+    void running.finally(() => this.#running.delete(running))
+  }
+
+  async #run({ owner, questions }: Batch): Promise<Results> {
+    const signal = AbortSignal.any([this.#givenUp.signal, AbortSignal.timeout(this.#batchMs)])
+    const queries = [
+      this.#sql.query(this.#enter, [owner]),
+      ...questions.map(({ statement, values }) =>
+        this.#sql.query(statement.text, [...values(owner)], { types: asText }),
+      ),
+    ]
+    const [entered, ...results] = await answered(
+      this.#sql.transaction(queries, { isolationLevel: 'ReadCommitted', fetchOptions: onlyTo(signal) }),
+    )
+    if (entered === undefined || results.length !== questions.length)
+      throw new ConnectionLost('The answer over HTTP was not that of a batch')
+    return results
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+
+  destroy(): void {
+    this.#end()
+    this.#givenUp.abort()
+  }
+
+  retire(): void {
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#onEnd(this)
+  }
+}
+
+async function answered<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    throw asFailure(error)
+  }
+}
+
+/**
+ * What a request failed with, in the terms of `failureOf`: an error that Postgres reported keeps its SQLSTATE, and
+ * what Neon says of itself its words. After anything else nobody knows whether the transaction took place.
+ */
+export function asFailure(error: unknown): Error {
+  if (sqlState(error) !== undefined && error instanceof Error) return error
+  // A digit tells a SQLSTATE from a code of Node's that is as long, such as EPIPE.
+  if (error instanceof Error && 'code' in error && /^(?=.*\d)[0-9A-Z]{5}$/.test(String(error.code)))
+    return Object.assign(error, { severity: 'ERROR' })
+  if (error instanceof Error && saidByNeon(error) !== undefined) return error
+  const status =
+    error instanceof Error ? /^Server error \(HTTP status (\d{3})\)/.exec(error.message)?.[1] : undefined
+  const message = status === undefined ? 'No answer over HTTP' : `The answer over HTTP was a ${status}`
+  return new ConnectionLost(message, { cause: error })
+}

@@ -1,0 +1,55 @@
+import { encodeUnnamed, prepareAll } from '../batch/batch.ts'
+import type { PostgresOptions } from '../database.ts'
+import { clientConfig, keepsNames } from '../drivers/connection-url.ts'
+import { loadNeonDriver } from '../drivers/neon-driver.ts'
+import { HttpLane } from '../drivers/neon-http.ts'
+import { webSocketCarrier } from '../drivers/neon-ws.ts'
+import { type Carrier, tcpCarrier } from '../drivers/tcp.ts'
+import { unreachable } from '../failures/failed-connects.ts'
+import { Connection, type Encodings, type OpenLane } from './connection.ts'
+import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
+
+/**
+ * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when
+ * it is the one.
+ * @throws StartError when the first one cannot be opened.
+ */
+export async function openLanes(options: PostgresOptions): Promise<Lanes> {
+  const limits = { ...laneLimits, ...options.limits }
+  const lanes = new Lanes({ ...(await lanesBy(options, limits)), log: options.log })
+  try {
+    await lanes.connect()
+  } catch (error) {
+    await lanes.close()
+    throw unreachable(error, 'DATABASE_URL')
+  }
+  return lanes
+}
+
+async function lanesBy(
+  { url, driver = 'postgres', statements, limits: given = {} }: PostgresOptions,
+  limits: LaneLimits,
+): Promise<{ open: OpenLane; limits: LaneLimits }> {
+  if (driver === 'neon-http') {
+    const neon = await loadNeonDriver()
+    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs }
+    // One lane stands for all connections: what would be their number is that of requests under way.
+    const shared = { ...limits, connections: 1, inFlight: limits.connections }
+    return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
+  }
+  const encodings: Encodings = {
+    preparation: prepareAll(statements, given),
+    unnamed: encodeUnnamed(given),
+    names: keepsNames(url) ? 'kept' : 'ask',
+  }
+  const over =
+    (carrier: () => Carrier): OpenLane =>
+    (opening) =>
+      Connection.open({ carrier: carrier(), encodings, ...opening })
+  if (driver === 'neon-ws') {
+    const neon = await loadNeonDriver()
+    return { open: over(() => webSocketCarrier(neon, url)), limits: { ...limits, inFlight: 1 } }
+  }
+  const config = clientConfig(url)
+  return { open: over(() => tcpCarrier(config)), limits }
+}

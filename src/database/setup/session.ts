@@ -1,0 +1,73 @@
+import type { PGliteInterface } from '@electric-sql/pglite'
+import pg from 'pg'
+import { clientConfig } from '../drivers/connection-url.ts'
+import type { Driver } from '../drivers/driver.ts'
+import { connectedOverWebSocket, loadNeonDriver } from '../drivers/neon-driver.ts'
+import { connectsSoon, unreachable } from '../failures/failed-connects.ts'
+import { attempt, clock } from '../failures/retry.ts'
+
+type Column = string | number | boolean | null
+type Result = { rows: Record<string, Column>[] }
+
+/** What a session needs of a client, whichever driver it is of. */
+type Client = { query(text: string): Promise<Result | Result[]>; end(): Promise<void> }
+
+/**
+ * A plain session of the login role, for migrations and for looking at the database at start-up. Rows of owners
+ * are not read or written through it.
+ */
+export type Session = {
+  /** Runs SQL text, one statement or several, and returns the rows of the last one. */
+  run(text: string): Promise<Record<string, Column>[]>
+}
+
+/**
+ * Connects, does the work, and disconnects. HTTP has no sessions: with `neon-http` too it is one over a WebSocket.
+ * @throws StartError in one sentence when the database cannot be reached or refuses.
+ */
+export async function withSession<T>(
+  url: string,
+  variable: string,
+  work: (session: Session) => Promise<T>,
+  driver: Driver = 'postgres',
+): Promise<T> {
+  const client = await connect(url, driver).catch((error: unknown) => {
+    throw unreachable(error, variable)
+  })
+  try {
+    return await work({
+      run: async (text) => {
+        const result = await client.query(text)
+        return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []
+      },
+    })
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** A database that is only just waking or starting is asked again, a few times. */
+function connect(url: string, driver: Driver): Promise<Client> {
+  const once = driver === 'postgres' ? overTcp : overWebSocket
+  return attempt(() => once(url), connectsSoon, { most: 3, withinMs: 2_000, ...clock })
+}
+
+async function overTcp(url: string): Promise<Client> {
+  const client = new pg.Client(clientConfig(url))
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function overWebSocket(url: string): Promise<Client> {
+  return connectedOverWebSocket(await loadNeonDriver(), url)
+}
+
+export function embeddedSession(database: PGliteInterface): Session {
+  return {
+    run: async (text) => {
+      const results = await database.exec(text)
+      return (results.at(-1)?.rows ?? []) as Record<string, Column>[]
+    },
+  }
+}

@@ -1,0 +1,163 @@
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { Hono } from 'hono'
+import { html, raw } from 'hono/html'
+import release from '../../../vendor/scalar/release.json' with { type: 'json' }
+
+type DocsOptions = {
+  /** Path of the OpenAPI document on this origin, such as `/openapi.json`. */
+  openapiUrl: string
+  /** Gives a fresh access token of a demo user; logs its own failures. Only in development, with the built-in issuer. */
+  demoToken?: () => Promise<string>
+}
+
+const scriptPath = `/docs/scalar-${release.version}.js`
+
+/**
+ * `GET /docs`, an interactive page over the OpenAPI document, and the one script it loads. Nothing on it
+ * reaches another host: what Scalar could call out to is switched off, and a Content Security Policy
+ * (CSP Level 3) stops whatever a later version might add.
+ *
+ * With `demoToken` the page arrives with a bearer token filled in, so its "Send" works at once; when
+ * `demoToken` fails, the page comes without one.
+ */
+export function docsRoutes(options: DocsOptions): Hono {
+  const app = new Hono()
+
+  app.get('/docs', async (c) => {
+    // Another name that leads here by its owner's DNS is a stranger's page: it gets no token to read.
+    const token = isOwnName(new URL(c.req.url).hostname) ? await tokenOrNone(options.demoToken) : undefined
+    c.header('Content-Security-Policy', contentSecurityPolicy)
+    c.header('Cache-Control', 'no-store')
+    c.header('Referrer-Policy', 'no-referrer')
+    c.header('X-Content-Type-Options', 'nosniff')
+    return c.html(page(options.openapiUrl, token))
+  })
+
+  app.get(scriptPath, async (c) => {
+    const script = await loadScript()
+    const compressed = acceptsGzip(c.req.header('Accept-Encoding'))
+    if (compressed) c.header('Content-Encoding', 'gzip')
+    c.header('Content-Type', 'text/javascript; charset=utf-8')
+    c.header('Cache-Control', 'public, max-age=31536000, immutable')
+    c.header('Vary', 'Accept-Encoding')
+    c.header('X-Content-Type-Options', 'nosniff')
+    return c.body(compressed ? script.gzip : script.plain)
+  })
+
+  return app
+}
+
+function isOwnName(hostname: string): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+}
+
+async function tokenOrNone(demoToken: DocsOptions['demoToken']) {
+  try {
+    return await demoToken?.()
+  } catch {
+    return undefined
+  }
+}
+
+/** Scalar builds its styles in the page, hence the one `unsafe-inline`; scripts have no such exception. */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'unsafe-inline'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ')
+
+/** Scalar's settings; `bearerAuth` is the name of the security scheme in our OpenAPI document. */
+function settings(openapiUrl: string, token: string | undefined) {
+  return {
+    url: openapiUrl,
+    authentication: {
+      preferredSecurityScheme: 'bearerAuth',
+      ...(token ? { securitySchemes: { bearerAuth: { token } } } : {}),
+    },
+    persistAuth: false,
+    telemetry: false,
+    withDefaultFonts: false,
+    proxyUrl: '',
+    agent: { disabled: true },
+    mcp: { disabled: true },
+    hideClientButton: true,
+    showDeveloperTools: 'never',
+    // Their defaults are Scalar's own hosts.
+    externalUrls: { dashboardUrl: '', registryUrl: '', proxyUrl: '', apiBaseUrl: '' },
+    documentDownloadType: 'json',
+    defaultOpenAllTags: true,
+  }
+}
+
+const icon =
+  'data:image/svg+xml,' +
+  encodeURIComponent(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" ' +
+      'fill="#0b6e4f"/><path d="m4 8.5 2.8 2.8L12 5.5" fill="none" stroke="#fff" stroke-width="2"/></svg>',
+  )
+
+/** Scalar keeps the height of a header above it free, and colours it by the scheme that is switched on. */
+const style = `
+:root { --scalar-custom-header-height: 36px }
+body { margin: 0 }
+.notice {
+  position: sticky; top: 0; z-index: 20; box-sizing: border-box; height: 36px; margin: 0; padding: 0 12px;
+  overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font: 13px/35px system-ui, sans-serif;
+  color: var(--scalar-color-1); background: var(--scalar-background-2);
+  border-bottom: 1px solid var(--scalar-border-color);
+}
+`
+const signedIn = 'Signed in as a demo user: press Test Request, then Send. Token expired? Reload this page.'
+const signedOut = 'To call the API, paste an access token under Authentication.'
+
+function page(openapiUrl: string, token: string | undefined) {
+  const configuration = JSON.stringify(settings(openapiUrl, token))
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Docket</title>
+<link rel="icon" href="${icon}">
+<style>${raw(style)}</style>
+</head>
+<body>
+<p class="notice">${token ? signedIn : signedOut}</p>
+<noscript>This page needs JavaScript. The OpenAPI document it shows: <a href="${openapiUrl}">${openapiUrl}</a></noscript>
+<div id="api-reference" data-configuration="${configuration}"></div>
+<script src="${scriptPath}" integrity="${release.fileIntegrity}"></script>
+</body>
+</html>
+`
+}
+
+const compress = promisify(gzip)
+let script: Promise<{ plain: Uint8Array<ArrayBuffer>; gzip: Uint8Array<ArrayBuffer> }> | undefined
+
+/** The vendored file, read and compressed at its first use; a failure is not remembered. */
+function loadScript() {
+  script ??= readScript().catch((error: unknown) => {
+    script = undefined
+    throw error
+  })
+  return script
+}
+
+async function readScript() {
+  const plain = await readFile(new URL('../../../vendor/scalar/standalone.js', import.meta.url))
+  return { plain, gzip: await compress(plain) }
+}
+
+/** True only for a listed `gzip` with a weight above 0 (RFC 9110, 12.5.3); plain bytes are right for all others. */
+function acceptsGzip(header = '') {
+  return header.split(',').some((coding) => /^\s*gzip\s*(;\s*q=(1|0\.\d*[1-9]).*)?$/i.test(coding))
+}

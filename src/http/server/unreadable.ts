@@ -1,0 +1,80 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { AppError } from '../../errors.ts'
+import type { problemUnseen } from '../answer/problem.ts'
+
+type Refusals = {
+  /** To be told of every answer that a connection will get. */
+  expect(response: ServerResponse): void
+  /** For `clientError`: says what is wrong, behind the answers that the connection is still owed, and hangs up. */
+  refuse(error: NodeJS.ErrnoException, socket: Socket): void
+  /** For `connect`, by which Node hands over the bare socket: there is no tunnel here. */
+  refuseTunnel(socket: Socket): void
+}
+
+/** How to answer what the app never gets to see, with a line in the log, as every answer has one. */
+export type Unseen = (error: AppError) => ReturnType<typeof problemUnseen>
+
+/** Answers what Node's parser could not read and the app never gets to see: in problem JSON, on the socket itself. */
+export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
+  const latest = new WeakMap<Socket, ServerResponse>()
+  const refused = new WeakSet<Socket>()
+
+  const write = (socket: Socket, why: Why) => {
+    if (!socket.writable) return void socket.destroy()
+    socket.end(bytesOf(answerUnseen(new AppError('malformed_request', details[why], { reason: why }))))
+    // To hang up at once would reset the connection under what is still being sent, and the answer with it.
+    const cut = setTimeout(() => socket.destroy(), lingerMs)
+    socket.once('close', () => clearTimeout(cut))
+  }
+
+  return {
+    expect: (response) => void latest.set(response.req.socket, response),
+    refuse(error, socket) {
+      if (refused.has(socket)) return
+      refused.add(socket)
+      // A connection that never sent anything asked nothing, so it is told nothing.
+      if (error.code === 'ECONNRESET' || socket.bytesRead === 0) return void socket.destroy()
+      const why = whyOf(error)
+      const last = latest.get(socket)
+      const inBody = last !== undefined && !last.req.complete
+      // The request with this body has its answer already, or waits behind others for it: no place for one more.
+      if (inBody && (last.headersSent || last.socket === null)) return void socket.destroy()
+      if (last === undefined || inBody || last.writableFinished) return write(socket, why)
+      last.once('close', () => write(socket, why))
+    },
+    refuseTunnel(socket) {
+      socket.on('error', () => socket.destroy())
+      write(socket, 'tunnel')
+    },
+  }
+}
+
+/** By the name that the log has for it. */
+const details = {
+  headers_too_large: 'The headers are too large, or too many.',
+  too_slow: 'The request took too long to arrive.',
+  not_http: 'The request is not valid HTTP/1.1.',
+  tunnel: 'This server opens no tunnels: ask for a path.',
+} as const
+
+type Why = keyof typeof details
+
+function whyOf({ code }: NodeJS.ErrnoException): Why {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too_slow' : 'not_http'
+}
+
+function bytesOf({ status, headers, body }: ReturnType<Unseen>): string {
+  const head = Object.entries({
+    ...headers,
+    'content-length': Buffer.byteLength(body),
+    date: new Date().toUTCString(),
+    connection: 'close',
+  })
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...head.map(([name, value]) => `${name}: ${value}`),
+  ]
+  return `${lines.join('\r\n')}\r\n\r\n${body}`
+}
