@@ -1,8 +1,9 @@
 import { join } from 'node:path'
+import type { Environment } from './config/environment.ts'
 import { type KeySetSource, readKeySources, type SharedSecretSource } from './config/key-sources.ts'
 import { type Misspelt, misspelt } from './config/misspelt.ts'
 import type { Secret } from './config/secret.ts'
-import { ConfigError, type Environment, Settings } from './config/settings.ts'
+import { ConfigError, Settings } from './config/settings.ts'
 import { decidesOnEncryption } from './config/values.ts'
 import { type Variable, variables } from './config/variables.ts'
 

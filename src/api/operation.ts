@@ -1,10 +1,8 @@
+import type { Principal } from '../auth/principal.ts'
 import type { AnyStatement, Question, ResultsOf } from '../database/statements/statement.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import type { z } from './schema.ts'
-
-/** Who calls: `id` is the token's `sub`, `expiresAt` its `exp` in epoch seconds. */
-export type Principal = { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 
 /**
  * Runs statements as the caller: one transaction, one round trip, one result for each. It takes the statements that the

@@ -1,6 +1,5 @@
 import { compactVerify, errors } from 'jose'
 import type { BaseLogger } from 'pino'
-import type { Principal } from '../api/operation.ts'
 import { AppError } from '../errors.ts'
 import { checkClaims, isTime } from './claims.ts'
 import { bearerToken, readCompactToken } from './compact-token.ts'
@@ -14,6 +13,7 @@ import {
   secretAlgorithms,
   type VerificationKey,
 } from './keys/verification-key.ts'
+import type { Principal } from './principal.ts'
 import { refusal } from './refusal.ts'
 import { createSignatureBudget } from './signature-budget.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'

@@ -1,4 +1,4 @@
-import type { Untrusted } from './compact-token.ts'
+import type { Untrusted } from './keys/json-object.ts'
 import { refusal } from './refusal.ts'
 
 /** What the claims of a token are held against. Times in seconds. */

@@ -1,12 +1,10 @@
+import { isObject, type Untrusted } from './keys/json-object.ts'
 import { refusal } from './refusal.ts'
 
 const longestTokenBytes = 8192
 
 /** Members that change what the signature covers, or point at keys of the sender's choice (RFC 7515, RFC 7516, RFC 7797). */
 const forbiddenMembers = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c', 'zip', 'cty', 'enc'] as const
-
-/** A JSON object nobody has vouched for. */
-export type Untrusted = Readonly<Record<string, unknown>>
 
 /** The two readable parts of a token whose form is right. Nothing in it is verified. */
 export type CompactToken = { readonly header: Untrusted; readonly claims: Untrusted }
@@ -60,9 +58,4 @@ function readObject(part: string): Untrusted | undefined {
   } catch {
     return undefined
   }
-}
-
-/** True for a JSON object: neither `null` nor an array. */
-export function isObject(value: unknown): value is Untrusted {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

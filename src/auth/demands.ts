@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts'
-import type { Untrusted } from './compact-token.ts'
+import type { Untrusted } from './keys/json-object.ts'
 
 /** What a genuine token has to say besides who calls. The switches are off unless they are configured. */
 export type Demands = {

@@ -3,8 +3,8 @@ import type { Logger } from 'pino'
 import type { BuiltInIssuer } from '../auth/built-in/built-in-issuer.ts'
 import { databaseUnavailable } from '../database/failures/failures.ts'
 import { record } from '../events.ts'
-import { readBytes } from '../http/body.ts'
-import type { Context, Env } from '../http/context.ts'
+import { readBytes } from '../http/request/body.ts'
+import type { Context, Env } from '../http/request/context.ts'
 
 /**
  * Everything under `/api/auth`, answered by the built-in issuer; a refused sign-in is noted, without who it was.

@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import type { Environment } from './settings.ts'
+import type { Environment } from './environment.ts'
 import { type Variable, variables } from './variables.ts'
 
 /** A name that is set and is no setting, and the setting, unset, that it looks like. */

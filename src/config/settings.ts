@@ -1,8 +1,7 @@
 import { StartError } from '../errors.ts'
+import type { Environment } from './environment.ts'
 import { type Misspelt, misspelt, toldMisspelt } from './misspelt.ts'
 import { type Variable, variables } from './variables.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Settings under which Docket must not start. `message` lists every fault, one a line, and what looks misspelt; it holds no value. */
 export class ConfigError extends StartError {

@@ -1,23 +1,11 @@
-import type { Logger } from 'pino'
-import { type Batch, type BatchLimits, batchOf, prepareAll, type Results } from './batch/batch.ts'
-import type { Driver } from './drivers/driver.ts'
+import { type BatchLimits, batchOf, prepareAll } from './batch/batch.ts'
+import type { Engine } from './batch/engine.ts'
 import { type Embedded, embeddedEngine } from './embedded/embedded.ts'
 import { Deadline } from './failures/deadline.ts'
 import { asAppError, databaseUnavailable, mayRepeat } from './failures/failures.ts'
 import { attempt, clock } from './failures/retry.ts'
-import type { LaneLimits } from './lanes/lanes.ts'
-import { openLanes } from './lanes/open-lanes.ts'
+import { type LanesOptions, openLanes } from './lanes/open-lanes.ts'
 import type { AnyStatement, Question, ResultsOf } from './statements/statement.ts'
-
-/** Something that runs a batch as a transaction of its own. */
-export type Engine = {
-  run(batch: Batch): Promise<Results>
-  /** The last known state; asks nobody. */
-  reachable(): boolean
-  /** How many batches wait for a connection; an engine without a queue has none. */
-  waiting?(): number
-  close(): Promise<void>
-}
 
 /** The one door to owners' rows. */
 export type Database = {
@@ -42,17 +30,10 @@ export type Database = {
   close(): Promise<void>
 }
 
-export type PostgresOptions = {
-  url: string
-  /** How it is reached; TCP unless told. */
-  driver?: Driver
-  statements: readonly AnyStatement[]
-  log: Logger
-  limits?: Partial<LaneLimits & BatchLimits & RequestLimits>
-}
-
 /** How long the door is held open for one call, repeats included. */
 export type RequestLimits = { readonly requestMs: number }
+
+export type PostgresOptions = LanesOptions & { limits?: Partial<RequestLimits> }
 
 /**
  * A Postgres by whichever driver. The first connection is opened here.

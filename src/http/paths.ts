@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts'
 import { problem } from './answer/problem.ts'
 import { respond } from './answer/respond.ts'
-import type { Context } from './context.ts'
 import type { Surface } from './docs/openapi.ts'
+import type { Context } from './request/context.ts'
 
 /**
  * Answers what no route took: 405 with `Allow` where the path exists with other methods, 204 with `Allow` to

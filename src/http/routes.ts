@@ -3,8 +3,8 @@ import type { Answer } from '../api/answer.ts'
 import { checkInput, type Sent } from '../api/input.ts'
 import type { Operation } from '../api/operation.ts'
 import { respond, respondJson } from './answer/respond.ts'
-import { readJson } from './body.ts'
-import type { Context, Env } from './context.ts'
+import { readJson } from './request/body.ts'
+import type { Context, Env } from './request/context.ts'
 
 /** Adds the operations to the router, below the base path. */
 export function addRoutes(app: Hono<Env>, operations: readonly Operation[], basePath: string): void {

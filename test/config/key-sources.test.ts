@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Environment } from '../../src/config/settings.ts'
+import type { Environment } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config.ts'
 import { faultyVariables } from './refusal.ts'
 

@@ -1,4 +1,4 @@
-import type { Environment } from '../../src/config/settings.ts'
+import type { Environment } from '../../src/config/environment.ts'
 import { ConfigError, loadConfig } from '../../src/config.ts'
 
 /** The refusal of settings that must be refused. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Batch } from '../../src/database/batch/batch.ts'
-import type { Lane } from '../../src/database/lanes/connection.ts'
+import type { Lane } from '../../src/database/batch/lane.ts'
 import { InFlight } from '../../src/database/lanes/in-flight.ts'
 
 const lane = (): Lane => ({

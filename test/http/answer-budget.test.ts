@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import { AnswerBudget } from '../../src/http/answer/answer-budget.ts'
+import { AnswerBudget } from '../../src/http/request/answer-budget.ts'
 
 const MB = 2 ** 20
 const codeOf = (work: () => void) => {

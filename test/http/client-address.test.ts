@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
-import type { Context } from '../../src/http/context.ts'
 import { clientAddress } from '../../src/http/gate/client-address.ts'
+import type { Context } from '../../src/http/request/context.ts'
 
 /** A request as far as this function looks at one. */
 function request(peer: string | undefined, forwarded?: string): Context {

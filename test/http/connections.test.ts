@@ -2,8 +2,8 @@ import { Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { WireLimits } from '../../src/http/request/wire-limits.ts'
 import { type Fetch, listen } from '../../src/http/server/server.ts'
-import type { WireLimits } from '../../src/http/server/wire-limits.ts'
 import { openSocket } from '../support/raw-socket.ts'
 
 const closing: (() => Promise<void> | void)[] = []

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jsonDepthLimit, parseJson } from '../../src/http/json.ts'
+import { jsonDepthLimit, parseJson } from '../../src/http/request/json.ts'
 
 const notJson = 'The body is not valid JSON.'
 const twice = 'The body has the same field twice.'

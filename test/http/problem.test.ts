@@ -3,8 +3,8 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { AppError, errorCodes } from '../../src/errors.ts'
 import { problem, problemKinds } from '../../src/http/answer/problem.ts'
-import type { Env } from '../../src/http/context.ts'
 import { requestLog } from '../../src/http/gate/request-log.ts'
+import type { Env } from '../../src/http/request/context.ts'
 
 /** What a handler that throws `error` answers. */
 async function answerTo(error: unknown): Promise<Response> {

@@ -3,8 +3,8 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AppError, type ErrorCode } from '../../src/errors.ts'
 import { problem, problemUnseen } from '../../src/http/answer/problem.ts'
-import type { Env } from '../../src/http/context.ts'
 import { recordUnseen, requestLog } from '../../src/http/gate/request-log.ts'
+import type { Env } from '../../src/http/request/context.ts'
 import { faultsOfLog } from '../support/log-check.ts'
 
 beforeEach(() => {

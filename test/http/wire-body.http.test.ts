@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bodyLimitBytes } from '../../src/http/body.ts'
+import { bodyLimitBytes } from '../../src/http/request/body.ts'
 import { type Caller, startApi, type TestApi } from '../support/api.ts'
 import { expectProblem } from '../support/documented-api.ts'
 import { openSocket, type RawSocket } from '../support/raw-socket.ts'

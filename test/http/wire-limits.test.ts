@@ -2,8 +2,8 @@ import { type EventEmitter, once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
+import { type WireLimits, wireLimits } from '../../src/http/request/wire-limits.ts'
 import { type Fetch, type Listening, listen } from '../../src/http/server/server.ts'
-import { type WireLimits, wireLimits } from '../../src/http/server/wire-limits.ts'
 import { openSocket } from '../support/raw-socket.ts'
 
 const closing: (() => Promise<void> | void)[] = []

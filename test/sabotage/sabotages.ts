@@ -182,7 +182,7 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'a body over the limit is refused',
-    file: 'src/http/body.ts',
+    file: 'src/http/request/body.ts',
     find: 'export const bodyLimitBytes = 256_000',
     replace: 'export const bodyLimitBytes = 256_000_000',
     caughtBy: onPglite('test/contract/problems'),
@@ -259,14 +259,14 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'an owner has only a share of the bytes of responses',
-    file: 'src/http/answer/answer-budget.ts',
+    file: 'src/http/request/answer-budget.ts',
     find: '(free + held) * share',
     replace: 'free + held',
     caughtBy: plain('test/http/answer-budget'),
   },
   {
     name: 'a response that is longer than expected is held against the budget',
-    file: 'src/http/answer/answer-budget.ts',
+    file: 'src/http/request/answer-budget.ts',
     find: 'change(Buffer.byteLength(body))',
     replace: '',
     caughtBy: plain('test/http/answer-budget'),
@@ -483,14 +483,14 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'the longest task fits into a body in every spelling',
-    file: 'src/http/body.ts',
+    file: 'src/http/request/body.ts',
     find: 'export const bodyLimitBytes = 256_000',
     replace: 'export const bodyLimitBytes = 120_000',
     caughtBy: onPglite('test/tasks/fields'),
   },
   {
     name: 'an object of a body has only so many names',
-    file: 'src/http/json.ts',
+    file: 'src/http/request/json.ts',
     find: 'names.size === jsonNamesLimit',
     replace: 'false',
     caughtBy: plain('test/http/json'),

@@ -1,4 +1,4 @@
-import { isObject } from '../compact-token.ts'
+import { isObject } from './json-object.ts'
 
 const longestDocumentBytes = 256 * 1024
 

@@ -1,6 +1,6 @@
 import { createSecretKey, hash } from 'node:crypto'
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
-import { isObject, type Untrusted } from '../compact-token.ts'
+import { isObject, type Untrusted } from './json-object.ts'
 
 /** What a key set may sign with (RFC 7518, RFC 8037). */
 export const keySetAlgorithms = ['EdDSA', 'ES256', 'ES512', 'PS256', 'RS256'] as const

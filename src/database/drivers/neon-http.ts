@@ -6,8 +6,8 @@ import {
   type Results,
   type Settle,
 } from '../batch/batch.ts'
+import type { Lane } from '../batch/lane.ts'
 import { ConnectionLost, saidByNeon, sqlState } from '../failures/failures.ts'
-import type { Lane } from '../lanes/connection.ts'
 import type { NeonDriver } from './neon-driver.ts'
 
 /** Columns as the text that Postgres sends, as they come over TCP. */

@@ -7,7 +7,7 @@ import type { BackendMessage } from 'pg-protocol/dist/messages.js'
 import { loadPglite } from '../../config/optional-packages.ts'
 import { StartError } from '../../errors.ts'
 import { afterEnter, BatchQuery, encodeNamed, type Results } from '../batch/batch.ts'
-import type { Engine } from '../database.ts'
+import type { Engine } from '../batch/engine.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 
 export const unwritableFolder =

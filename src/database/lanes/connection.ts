@@ -7,26 +7,9 @@ import {
   type Settle,
   whichProcess,
 } from '../batch/batch.ts'
+import type { Lane } from '../batch/lane.ts'
 import type { Carrier } from '../drivers/tcp.ts'
 import { ConnectionLost, endsConnection, sqlState } from '../failures/failures.ts'
-
-/** Something that takes batches: a connection, or what stands for one. */
-export type Lane = {
-  /** Batches taken and not settled yet. */
-  readonly inFlight: number
-  /** When the oldest batch in flight became the oldest, or when the last one was settled; by `performance.now()`. */
-  readonly since: number
-  send(batch: Batch, settle: Settle): void
-  /** Waits for what is in flight, then ends. */
-  close(): Promise<void>
-  /** Ends at once; what is in flight fails. */
-  destroy(): void
-  /** Takes no more work; what is in flight may still be answered. */
-  retire(): void
-}
-
-/** How a lane is opened; `onEnd` is called once, when it can take no more. */
-export type OpenLane = (options: { connectMs: number; onEnd: (lane: Lane) => void }) => Promise<Lane>
 
 export type Encodings = {
   /** Makes a fresh connection know every statement by its name. */

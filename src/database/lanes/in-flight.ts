@@ -1,5 +1,5 @@
 import type { Batch } from '../batch/batch.ts'
-import type { Lane } from './connection.ts'
+import type { Lane } from '../batch/lane.ts'
 
 type Share = { inFlight: number; heavy: number; heavyOn: Lane | undefined }
 

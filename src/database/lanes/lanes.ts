@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import { causeOf, record } from '../../events.ts'
 import type { Batch, Results } from '../batch/batch.ts'
+import type { Lane, OpenLane } from '../batch/lane.ts'
 import { connectsSoon, pauseAfter } from '../failures/failed-connects.ts'
 import { callerGone, databaseUnavailable, endsEveryConnection } from '../failures/failures.ts'
 import { attempt, clock } from '../failures/retry.ts'
-import type { Lane, OpenLane } from './connection.ts'
 import { InFlight } from './in-flight.ts'
 import { Turns } from './turns.ts'
 

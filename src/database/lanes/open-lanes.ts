@@ -1,20 +1,32 @@
-import { encodeUnnamed, prepareAll } from '../batch/batch.ts'
-import type { PostgresOptions } from '../database.ts'
+import type { Logger } from 'pino'
+import { type BatchLimits, encodeUnnamed, prepareAll } from '../batch/batch.ts'
+import type { OpenLane } from '../batch/lane.ts'
 import { clientConfig, keepsNames } from '../drivers/connection-url.ts'
+import type { Driver } from '../drivers/driver.ts'
 import { loadNeonDriver } from '../drivers/neon-driver.ts'
 import { HttpLane } from '../drivers/neon-http.ts'
 import { webSocketCarrier } from '../drivers/neon-ws.ts'
 import { type Carrier, tcpCarrier } from '../drivers/tcp.ts'
 import { unreachable } from '../failures/failed-connects.ts'
-import { Connection, type Encodings, type OpenLane } from './connection.ts'
+import type { AnyStatement } from '../statements/statement.ts'
+import { Connection, type Encodings } from './connection.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
+
+export type LanesOptions = {
+  url: string
+  /** How it is reached; TCP unless told. */
+  driver?: Driver
+  statements: readonly AnyStatement[]
+  log: Logger
+  limits?: Partial<LaneLimits & BatchLimits>
+}
 
 /**
  * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when
  * it is the one.
  * @throws StartError when the first one cannot be opened.
  */
-export async function openLanes(options: PostgresOptions): Promise<Lanes> {
+export async function openLanes(options: LanesOptions): Promise<Lanes> {
   const limits = { ...laneLimits, ...options.limits }
   const lanes = new Lanes({ ...(await lanesBy(options, limits)), log: options.log })
   try {
@@ -27,7 +39,7 @@ export async function openLanes(options: PostgresOptions): Promise<Lanes> {
 }
 
 async function lanesBy(
-  { url, driver = 'postgres', statements, limits: given = {} }: PostgresOptions,
+  { url, driver = 'postgres', statements, limits: given = {} }: LanesOptions,
   limits: LaneLimits,
 ): Promise<{ open: OpenLane; limits: LaneLimits }> {
   if (driver === 'neon-http') {

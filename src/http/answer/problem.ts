@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from '../../api/schema.ts'
 import { AppError, type ErrorCode, errorCodes } from '../../errors.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 import { everyResponse, respond } from './respond.ts'
 
 type Kind = { readonly status: number; readonly title: string; readonly when: string }

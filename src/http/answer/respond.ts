@@ -1,4 +1,4 @@
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 
 /**
  * The headers of every response, errors included: nothing may be kept, guessed at, framed or run, and whatever keeps

@@ -1,6 +1,6 @@
 import type { RouteConfig } from '@asteasolutions/zod-to-openapi'
 import type { ErrorCode } from '../../errors.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 
 /** A page that needs no token, as the router and the document know it. It answers GET. */
 export type OpenRoute = {

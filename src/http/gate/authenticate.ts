@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
-import type { Ask, Principal } from '../../api/operation.ts'
+import type { Ask } from '../../api/operation.ts'
 import type { AccessTokens } from '../../auth/access-token.ts'
+import type { Principal } from '../../auth/principal.ts'
 import type { Database } from '../../database/database.ts'
 import { AppError, type ErrorCode } from '../../errors.ts'
-import type { AnswerBudget, Held } from '../answer/answer-budget.ts'
-import type { Context, Env } from '../context.ts'
+import type { AnswerBudget, Held } from '../request/answer-budget.ts'
+import type { Context, Env } from '../request/context.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 type Gate = {

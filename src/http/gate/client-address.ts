@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv4 } from 'node:net'
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 
 /**
  * Who is at the other end, as far as it can be known: the peer of the connection, or, when that is a configured

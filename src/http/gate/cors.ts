@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { respond } from '../answer/respond.ts'
-import type { Env } from '../context.ts'
+import type { Env } from '../request/context.ts'
 
 const exposed = 'Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id'
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE'

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
 import { record } from '../../events.ts'
 import { problem } from '../answer/problem.ts'
-import type { Env } from '../context.ts'
+import type { Env } from '../request/context.ts'
 
 export type PressureLimits = {
   /** Who would wait longer for a connection to the database than this, in milliseconds, is refused. */

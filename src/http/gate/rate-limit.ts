@@ -3,7 +3,7 @@ import { RateLimiterRes } from 'rate-limiter-flexible'
 import type { RateWindows } from '../../database/rate-windows.ts'
 import { AppError } from '../../errors.ts'
 import { record } from '../../events.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 import { createAddressCounters } from './address-counters.ts'
 import { memoryCounter, sharedCounter } from './rate-counter.ts'
 

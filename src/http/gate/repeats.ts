@@ -1,7 +1,7 @@
 import { routePath } from 'hono/route'
 import { AppError } from '../../errors.ts'
 import type { Kind } from '../../events/sums.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../request/context.ts'
 
 const readingMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import { AppError } from '../../errors.ts'
-import type { Env } from '../context.ts'
-import { wireLimits } from '../server/wire-limits.ts'
+import type { Env } from '../request/context.ts'
+import { wireLimits } from '../request/wire-limits.ts'
 import { type TargetFault, targetFault } from './request-target.ts'
 
 type HeadFault = 'header_count' | 'http_version' | 'transfer_coding' | 'host_count'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { WireLimits } from './wire-limits.ts'
+import type { WireLimits } from '../request/wire-limits.ts'
 
 /** Why a connection was closed without an answer. */
 export type Cut = 'connections' | 'pipelined' | 'slow_reader'

@@ -7,10 +7,10 @@ import { AppError } from '../../errors.ts'
 import { record } from '../../events.ts'
 import { problemUnseen } from '../answer/problem.ts'
 import { recordUnseen } from '../gate/request-log.ts'
+import { type WireLimits, wireLimits } from '../request/wire-limits.ts'
 import { Connections, type Cut } from './connections.ts'
 import { notListening } from './not-listening.ts'
 import { refusals } from './unreadable.ts'
-import { type WireLimits, wireLimits } from './wire-limits.ts'
 
 export type Listening = {
   readonly port: number

@@ -1,7 +1,8 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context as HonoContext } from 'hono'
-import type { Ask, Principal } from '../api/operation.ts'
-import type { Held } from './answer/answer-budget.ts'
+import type { Ask } from '../../api/operation.ts'
+import type { Principal } from '../../auth/principal.ts'
+import type { Held } from './answer-budget.ts'
 
 /** What travels with a request, each set by the middleware of its name. */
 export type Env = {

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { parseJson } from './json.ts'
 

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 
 /** Objects and arrays inside each other, the outermost included. */
 export const jsonDepthLimit = 32
