@@ -8,7 +8,7 @@ let made = 0
 /**
  * A UUID of version 7 (RFC 9562): 48 bits of Unix time in milliseconds, then a count within the millisecond (12 bits,
  * section 6.2, method 1) and 62 random bits. While the clock runs forwards those of this process sort as they were made, so
- * that of two tasks created in one millisecond the later one is the newer one, and rows made together lie together in the
+ * that of two rows created in one millisecond the later one is the newer one, and rows made together lie together in the
  * index.
  */
 export function newId(): string {

@@ -101,6 +101,22 @@ describe('an unknown key in the body', () => {
   })
 })
 
+describe('an unknown query parameter', () => {
+  test.each(behindToken)('of $name is 422 and named, with the known ones', async (operation) => {
+    const known = operation.parameters.filter((each) => each.in === 'query').map(({ name }) => name)
+    const answer = await api.call(`${pathOf(operation, randomUUID())}?no_such_parameter=1`, {
+      method: operation.method,
+      headers: bearer(),
+      body: bodyOf(operation),
+    })
+    expect(answer.status).toBe(422)
+    expect(answer.json().errors).toMatchObject([
+      { in: 'query', path: '/no_such_parameter', code: 'unknown_parameter' },
+    ])
+    for (const name of known) expect(answer.json().detail).toContain(name)
+  })
+})
+
 describe('a body that is not as the operation wants it', () => {
   test.each(withBody)('is 400, 413 or 415 for $name', async (operation) => {
     const send = (body: unknown, headers = {}) =>

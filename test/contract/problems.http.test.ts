@@ -136,7 +136,7 @@ describe('nothing of a request comes back or reaches the log', () => {
     ['an id', `/tasks/${canary}`, {}],
     ['an id of PUT', `/tasks/${canary}`, { method: 'PUT', body: { title: 'x' } }],
     ['an id of PATCH', `/tasks/${canary}`, { method: 'PATCH', body: {} }],
-    ['a query that is right', `/tasks?x=${canary}&${canary}=x`, {}],
+    ['an unknown parameter', `/tasks?x=${canary}`, {}],
     ['a query that is wrong', `/tasks?limit=${canary}`, {}],
     ['a query that is broken', `/tasks?limit=${canary}%zz`, {}],
     ['a title of the wrong type', '/tasks', { body: { title: { [canary]: canary } } }],

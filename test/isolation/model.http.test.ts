@@ -91,7 +91,7 @@ async function take(step: Step, { owners, ids, own }: World): Promise<void> {
   const answer = await caller.call(`/tasks/${id}`, { method, ...('body' in step && { body: step.body }) })
   if (step.do === 'put') {
     expect(answer.status).toBe(known ? 200 : 201)
-    return remember(tasks, answer, { ...defaults, ...step.body, id, owner_id: caller.id }, known)
+    return remember(tasks, answer, { ...defaults, ...known, ...step.body, id, owner_id: caller.id }, known)
   }
   if (known === undefined) return expect(answer.status).toBe(404)
   if (step.do === 'get') return expect(answer.json()).toEqual(known)

@@ -145,6 +145,7 @@ describe('the structure of the source', () => {
     ['no modules import each other in a circle, types included', importsInCircles],
     ['no two folders import each other', importsBack],
     ['no folder holds more than 13 files', isCrowded],
+    ['a noun of the domain stands in its own room only', saysANoun],
   ])('%s', (_guarantee, rule) => {
     expect(rule(sources)).toEqual([])
   })

@@ -105,15 +105,17 @@ describe('PUT', () => {
     expect((await ann.call(`/tasks/${id}`)).text).toBe(second.text)
   })
 
-  test('returns what is left out to its default', async () => {
-    const task = await create()
+  test('writes the fields it names and keeps the rest', async () => {
+    const task = await create(full)
     const answer = await send('PUT', task.id, { title: 'Two' })
-    expect(answer.json()).toMatchObject({
-      title: 'Two',
-      description: null,
-      status: 'Todo',
-      created_at: task.created_at,
-    })
+    expect(answer.json()).toEqual({ ...task, title: 'Two', updated_at: answer.json().updated_at })
+    const cleared = await send('PUT', task.id, { title: 'Two', description: null })
+    expect(cleared.json()).toMatchObject({ title: 'Two', description: null, status: task.status })
+  })
+
+  test('that changes nothing leaves updated_at alone', async () => {
+    const task = await create(full)
+    expect((await send('PUT', task.id, { title: full.title })).json()).toEqual(task)
   })
 
   test('repeated changes nothing, updated_at included', async () => {

@@ -14,9 +14,9 @@ test('of many creates at once exactly as many succeed as the quota allows', asyn
   const ann = await api.newOwner()
   const creates = Array.from({ length: 20 }, (_, i) => ann.call('/tasks', { body: { title: `${i}` } }))
   const answers = await Promise.all(creates)
-  expect(statuses(answers)).toEqual([...Array(quota).fill(201), ...Array(20 - quota).fill(403)])
-  const refused = answers.find(({ status }) => status === 403)
-  expect(refused?.json()).toMatchObject({ code: 'quota_exceeded', status: 403 })
+  expect(statuses(answers)).toEqual([...Array(quota).fill(201), ...Array(20 - quota).fill(409)])
+  const refused = answers.find(({ status }) => status === 409)
+  expect(refused?.json()).toMatchObject({ code: 'quota_exceeded', status: 409 })
   expect((await ann.call('/tasks')).json<unknown[]>()).toHaveLength(quota)
 })
 
@@ -36,7 +36,7 @@ test('a deleted task makes room, and only one', async () => {
   const gone = await Promise.all([1, 2, 3].map(() => ann.call(`/tasks/${ids[0]}`, { method: 'DELETE' })))
   expect(statuses(gone)).toEqual([204, 404, 404])
   const again = await Promise.all([1, 2, 3].map(() => ann.call('/tasks', { body: { title: 'x' } })))
-  expect(statuses(again)).toEqual([201, 403, 403])
+  expect(statuses(again)).toEqual([201, 409, 409])
 })
 
 test("one owner's quota is nobody else's", async () => {

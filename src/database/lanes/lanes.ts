@@ -145,7 +145,7 @@ export class Lanes {
    * What is known to be over soon shares connections, as many as have room, so that it shares system calls and
    * processes of Postgres: gets from the front, lists from the other end. What is heavy may hold up whoever stands behind
    * it, by a commit, a lock or its length, and goes to the least busy; an owner's follow each other: over several
-   * connections their writes would wait there for each other, since each locks the count of the owner's tasks, and
+   * connections their writes would wait there for each other, since each locks the row that counts what the owner has, and
    * their long lists would take as many processes of Postgres.
    */
   #connectionFor({ owner, batch }: Queued): Lane | undefined {

@@ -30,14 +30,14 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   },
   forbidden: { status: 403, title: 'Forbidden', when: 'The caller is known and may not do this.' },
   quota_exceeded: {
-    status: 403,
+    status: 409,
     title: 'Quota exceeded',
-    when: 'The caller has as many tasks as one may have: delete some first.',
+    when: 'The caller reached a limit on what one owner may store. Delete something first.',
   },
   not_found: {
     status: 404,
     title: 'Not found',
-    when: "There is nothing here for this caller. Another owner's task answers the same as none at all.",
+    when: "There is nothing here for this caller. A resource of another owner answers the same as a missing one.",
   },
   method_not_allowed: {
     status: 405,

@@ -5,7 +5,7 @@ import type { Context } from '../request/context.ts'
 
 const readingMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
-/** What an owner can be refused for without anything having been looked up. The rest says something about their tasks. */
+/** What an owner can be refused for without anything having been looked up. The rest says something about their data. */
 const refusedUnseen: readonly number[] = [400, 405, 413, 415, 422, 429]
 
 /**

@@ -2,7 +2,7 @@ import { AppError } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { parseJson } from './json.ts'
 
-/** Longest request body, in bytes as they arrive: 256 kB, enough for the longest task in any spelling of JSON. */
+/** Longest request body, in bytes as they arrive: 256 kB, enough for the longest resource in any spelling of JSON. */
 export const bodyLimitBytes = 256_000
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
