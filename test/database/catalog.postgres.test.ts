@@ -110,7 +110,6 @@ describe.each(catalogs)('on %s', (_engine, open) => {
       'UPDATE docket.tasks.description',
       'UPDATE docket.tasks.status',
       'UPDATE docket.tasks.title',
-      'UPDATE docket.tasks.updated_at',
     ])
   })
 
