@@ -72,7 +72,7 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
     const { database, issuerPool, rateWindows } = await open({
       statements,
       log,
-      limits: { taskQuota: config.taskQuota },
+      limits: { taskQuota: config.taskQuota, storageQuotaBytes: config.storageQuotaBytes },
     })
     closing.push(() => database.close())
 

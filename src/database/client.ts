@@ -7,6 +7,7 @@ import { asAppError, databaseUnavailable, mayRepeat } from './failures.ts'
 import type { LaneLimits } from './lanes.ts'
 import { openLanes } from './open-lanes.ts'
 import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
+import { type Quotas, quotas } from './quotas.ts'
 import type { AnyStatement, Row, Statement } from './statement.ts'
 
 /** Something that runs an owner's statement as a transaction of its own, and answers with its first row. */
@@ -67,7 +68,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     waiting: () => lanes.waiting,
     close: () => lanes.close(),
   }
-  return databaseOn(engine, { ...requestLimits, ...options.limits })
+  return databaseOn(engine, options.limits)
 }
 
 /** The embedded Postgres, which is already open. */
@@ -76,7 +77,7 @@ export async function openPglite(
   statements: readonly AnyStatement[],
   limits: Partial<BatchLimits> = {},
 ): Promise<Database> {
-  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)))
+  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)), limits)
 }
 
 /** A request is answered within 10 s: the last of it is how often that is looked at. */
@@ -87,7 +88,9 @@ const checkEveryMs = 500
 const most = 3
 
 /** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
-export function databaseOn(engine: Engine, { requestMs }: RequestLimits = requestLimits): Database {
+export function databaseOn(engine: Engine, given: Partial<RequestLimits & Quotas> = {}): Database {
+  const limits = { ...requestLimits, ...quotas, ...given }
+  const { requestMs } = limits
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
@@ -104,7 +107,7 @@ export function databaseOn(engine: Engine, { requestMs }: RequestLimits = reques
       try {
         return statement.result(await deadline.watch(answered, databaseUnavailable))
       } catch (error) {
-        throw asAppError(error)
+        throw asAppError(error, limits)
       }
     },
   }

@@ -32,7 +32,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   quota_exceeded: {
     status: 403,
     title: 'Quota exceeded',
-    when: 'The caller has as many tasks as one may have: delete some first.',
+    when: 'The caller reached the limit of tasks or the limit of storage; detail says which, and what to do.',
   },
   not_found: {
     status: 404,

@@ -90,7 +90,7 @@ export function addTasks(app: OpenAPIHono<Env>): void {
     body: TaskPatch,
     bodyTypes: ['application/merge-patch+json'],
     success: { 200: task('The task as it is now') },
-    failures: ['not_found', 'validation_failed'],
+    failures: ['not_found', 'quota_exceeded', 'validation_failed'],
     handle: async (c, { params: { id }, body }) => {
       const json = await c.get('asOwner')(patchTask, {
         id,

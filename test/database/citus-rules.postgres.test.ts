@@ -174,7 +174,7 @@ describe.each(catalogs)('on %s', (_engine, open) => {
   }
 
   test('triggers touch rows of the same owner only', async () => {
-    expect(await triggerStatements(catalog)).toHaveLength(2)
+    expect(await triggerStatements(catalog)).toHaveLength(3)
     expect(await triggersLookElsewhere(catalog)).toEqual([])
     const offender = `create or replace function docket.count_tasks() returns trigger language plpgsql as $$
       begin

@@ -20,9 +20,10 @@ const patient = { waitMs: 30_000, batchMs: 30_000, statementTimeoutMs: 30_000 }
 const open = (url: string, limits: object) =>
   openPostgres({ url, statements: workloadStatements, log: pino({ level: 'silent' }), limits })
 
-/** Owners whose count is not that of their tasks: a failed write that was counted would show here. */
-const miscounted = `select owner_id from docket.owners o
-  where task_count <> (select count(*) from docket.tasks t where t.owner_id = o.owner_id)`
+/** Owners whose counts are not those of their tasks: a failed write that was counted would show here. */
+const miscounted = `select owner_id from docket.owners o where (task_count, byte_count) <> (
+  select count(*), coalesce(sum(400 + octet_length(title) + coalesce(octet_length(description), 0)), 0)
+  from docket.tasks t where t.owner_id = o.owner_id)`
 
 const rowsThere = async () => {
   const rows = await admin(

@@ -111,8 +111,8 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'row-level security is forced',
-    // The second migration lifts it for a moment; what it leaves behind is what counts.
-    file: 'migrations/0002_quota.sql',
+    // Later migrations lift it for a moment; what the last of them leaves behind is what counts.
+    file: 'migrations/0004_storage.sql',
     find: '\nalter table docket.tasks force row level security;',
     replace: '',
     caughtBy: onPostgres('test/database/catalog'),
@@ -210,10 +210,66 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'an owner cannot have more tasks than the quota',
-    file: 'migrations/0002_quota.sql',
+    file: 'migrations/0004_storage.sql',
     find: "    if counted > nullif(current_setting('app.task_quota', true), '')::integer then",
     replace: '    if false then',
     caughtBy: onPglite('test/tasks/quota'),
+  },
+  {
+    name: 'new tasks of an owner cannot take more bytes than the quota',
+    file: 'migrations/0004_storage.sql',
+    find: "\n    if stored > nullif(current_setting('app.storage_quota', true), '')::bigint then",
+    replace: '\n    if false then',
+    caughtBy: onPglite('test/tasks/storage-quota'),
+  },
+  {
+    name: 'changed tasks of an owner cannot take more bytes than the quota',
+    file: 'migrations/0004_storage.sql',
+    find: "if growth > 0 and stored > nullif(current_setting('app.storage_quota', true), '')::bigint then",
+    replace: 'if false then',
+    caughtBy: onPglite('test/tasks/storage-quota'),
+  },
+  {
+    name: 'an owner above the quota can make tasks shorter',
+    file: 'migrations/0004_storage.sql',
+    find: 'if growth > 0 and stored',
+    replace: 'if stored',
+    caughtBy: onPostgres('test/database/byte-count'),
+  },
+  {
+    name: 'the bytes of a deleted task are counted away',
+    file: 'migrations/0004_storage.sql',
+    find: ', byte_count = byte_count - size',
+    replace: '',
+    caughtBy: onPostgres('test/database/byte-count'),
+  },
+  {
+    name: 'a change of the same length does not write the row that counts',
+    file: 'migrations/0004_storage.sql',
+    find: '  if growth <> 0 then',
+    replace: '  if true then',
+    caughtBy: onPostgres('test/database/byte-count'),
+  },
+  {
+    name: 'the bytes of tasks that were there before are counted',
+    file: 'migrations/0004_storage.sql',
+    find: 'set byte_count = stored.bytes',
+    replace: 'set byte_count = 0',
+    caughtBy: onPostgres('test/database/byte-count-migration'),
+  },
+  {
+    name: 'bytes are counted where the policies hold the migrating role too',
+    file: 'migrations/0004_storage.sql',
+    find: 'alter table docket.owners no force row level security;',
+    replace: '',
+    caughtBy: onPostgres('test/database/byte-count-migration'),
+  },
+  {
+    name: 'every batch says how many bytes the owner may store',
+    file: 'src/database/owner-batch.ts',
+    find: "set_config('app.storage_quota', ",
+    replace: "set_config('app.storage', ",
+    caughtBy: onPglite('test/tasks/storage-quota'),
   },
   {
     name: 'an answer of 500 says nothing about itself',
