@@ -95,7 +95,7 @@ export function createApp({
 /** The OpenAPI document of the API, without anything running. */
 export function describeApi(): object {
   const app = new OpenAPIHono<Env>({ strict: false })
-  addOperations(app, () => ({ database: false, keys: false, serving: false }))
+  addOperations(app, () => ({ database: false, isolation: false, keys: false, serving: false }))
   return openapiDocument(app)
 }
 

@@ -113,7 +113,12 @@ export async function wire({ config, secrets, log, origin, open }: Wiring): Prom
       production: config.production,
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
-      readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
+      readiness: () => ({
+        database: database.reachable(),
+        isolation: database.isolated(),
+        keys: tokens.ready(),
+        serving,
+      }),
       ...(issuer && { issuer }),
     })
     const stopServing = () => {

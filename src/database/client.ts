@@ -7,6 +7,7 @@ import { asAppError, databaseUnavailable, mayRepeat } from './failures.ts'
 import type { LaneLimits } from './lanes.ts'
 import { openLanes } from './open-lanes.ts'
 import { type BatchLimits, type OwnerCall, prepareAll } from './owner-batch.ts'
+import { ProtectionWatch } from './protection/watch.ts'
 import { type Quotas, quotas } from './quotas.ts'
 import type { AnyStatement, Row, Statement } from './statement.ts'
 
@@ -15,6 +16,8 @@ export type Engine = {
   run(call: OwnerCall): Promise<Row>
   /** The last known state; asks nobody. */
   reachable(): boolean
+  /** Whether rights and policies were those that the migrations made, when a connection was last opened; asks nobody. */
+  isolated(): boolean
   /** How many calls wait for a connection; an engine without a queue has none. */
   waiting?(): number
   close(): Promise<void>
@@ -39,6 +42,7 @@ export type Database = {
     gone?: () => boolean,
   ): Promise<Result>
   reachable(): boolean
+  isolated(): boolean
   /** How many statements wait for a connection. */
   waiting(): number
   close(): Promise<void>
@@ -50,8 +54,11 @@ export type PostgresOptions = {
   driver?: Driver
   statements: readonly AnyStatement[]
   log: Logger
-  limits?: Partial<LaneLimits & BatchLimits & RequestLimits>
+  limits?: Partial<LaneLimits & BatchLimits & RequestLimits & WatchLimits>
 }
+
+/** How long after a difference rights and policies are compared again. */
+export type WatchLimits = { readonly compareAgainMs: number }
 
 /** How long the door is held open for one call, repeats included. */
 export type RequestLimits = { readonly requestMs: number }
@@ -61,12 +68,17 @@ export type RequestLimits = { readonly requestMs: number }
  * @throws StartError when that fails.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const lanes = await openLanes(options)
+  const watch = new ProtectionWatch(options.log, options.limits?.compareAgainMs)
+  const lanes = await openLanes(options, watch)
   const engine: Engine = {
     run: (call) => lanes.run(call),
     reachable: () => lanes.reachable,
+    isolated: () => watch.intact,
     waiting: () => lanes.waiting,
-    close: () => lanes.close(),
+    close: () => {
+      watch.close()
+      return lanes.close()
+    },
   }
   return databaseOn(engine, options.limits)
 }
@@ -74,10 +86,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 /** The embedded Postgres, which is already open. */
 export async function openPglite(
   embedded: Embedded,
-  statements: readonly AnyStatement[],
-  limits: Partial<BatchLimits> = {},
+  { statements, log, limits = {} }: Pick<PostgresOptions, 'statements' | 'log' | 'limits'>,
 ): Promise<Database> {
-  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)), limits)
+  const watch = new ProtectionWatch(log)
+  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits), watch), limits)
 }
 
 /** A request is answered within 10 s: the last of it is how often that is looked at. */
@@ -94,6 +106,7 @@ export function databaseOn(engine: Engine, given: Partial<RequestLimits & Quotas
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
+    isolated: () => engine.isolated(),
     waiting: () => engine.waiting?.() ?? 0,
     close: async () => {
       await engine.close()

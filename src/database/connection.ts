@@ -1,6 +1,7 @@
 import type { Carrier } from './carrier.ts'
 import { ConnectionLost, endsConnection, sqlState } from './failures.ts'
 import { type OwnerCall, ownerBatch, type Settle } from './owner-batch.ts'
+import { type Compared, refusesComparison } from './protection/watch.ts'
 import type { Row } from './statement.ts'
 import { whichProcess } from './unnamed-batch.ts'
 
@@ -33,6 +34,8 @@ export type Batches = {
   readonly preparation: Buffer
   /** A batch for a connection that does not. */
   readonly unnamed: (call: OwnerCall) => Buffer
+  /** Asks a fresh connection for the rights and policies that hold there. */
+  readonly comparison: Buffer
   /** What is known of who keeps names on this URL; `ask` finds out on each connection. */
   readonly names: 'kept' | 'ask'
 }
@@ -58,7 +61,8 @@ export class Connection implements Lane {
 
   /**
    * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`. Behind a
-   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch.
+   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch. Rights and
+   * policies are asked for in the same flight; whatever they are, the connection serves.
    * @throws what the driver or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
    */
   static async open(options: {
@@ -66,8 +70,9 @@ export class Connection implements Lane {
     batches: Batches
     connectMs: number
     onEnd: (connection: Connection) => void
+    compared: (compared: Compared) => void
   }): Promise<Connection> {
-    const { carrier, batches, connectMs, onEnd } = options
+    const { carrier, batches, connectMs, onEnd, compared } = options
     const connection = new Connection(carrier, batches, onEnd)
     let late = false
     const overdue = setTimeout(() => {
@@ -76,10 +81,11 @@ export class Connection implements Lane {
     }, connectMs)
     try {
       await carrier.connect()
-      if (batches.names === 'kept' || (await isDirect(carrier))) {
-        await answerTo(carrier, batches.preparation)
-        connection.#bytesOf = ownerBatch
-      }
+      const named = batches.names === 'kept' || (await isDirect(carrier))
+      const prepared = named ? answerTo(carrier, batches.preparation) : undefined
+      const [comparison] = await Promise.all([comparedOn(carrier, batches.comparison), prepared])
+      if (named) connection.#bytesOf = ownerBatch
+      compared(comparison)
       // The end may have come in one piece with the last answer; whoever opened it would not hear of it again.
       if (connection.#ended) throw new ConnectionLost('Connection terminated unexpectedly')
       return connection
@@ -134,6 +140,15 @@ export class Connection implements Lane {
 async function isDirect(carrier: Carrier): Promise<boolean> {
   const row = await answerTo(carrier, whichProcess)
   return row?.[0] === String(carrier.processId())
+}
+
+async function comparedOn(carrier: Carrier, comparison: Buffer): Promise<Compared> {
+  try {
+    return { row: await answerTo(carrier, comparison) }
+  } catch (error) {
+    if (refusesComparison(error)) return { error }
+    throw error
+  }
 }
 
 function answerTo(carrier: Carrier, bytes: Buffer): Promise<Row> {

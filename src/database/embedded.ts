@@ -8,6 +8,7 @@ import { StartError } from '../errors.ts'
 import type { Engine } from './client.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { Batch, ownerBatch } from './owner-batch.ts'
+import { comparison, type ProtectionWatch } from './protection/watch.ts'
 import type { Row } from './statement.ts'
 
 export const unwritableFolder =
@@ -86,7 +87,11 @@ async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> 
  * The embedded database as an engine: the same bytes as over a network, one batch at a time, because there is
  * only one session. It is shared with the built-in issuer, hence the lock that PGlite's own queries take.
  */
-export async function embeddedEngine({ pglite, close }: Embedded, preparation: Buffer): Promise<Engine> {
+export async function embeddedEngine(
+  { pglite, close }: Embedded,
+  preparation: Buffer,
+  watch: ProtectionWatch,
+): Promise<Engine> {
   const exchange = (bytes: Buffer): Promise<Row> =>
     pglite._runExclusiveTransaction(async () => {
       const { promise, resolve, reject } = Promise.withResolvers<Row>()
@@ -95,7 +100,13 @@ export async function embeddedEngine({ pglite, close }: Embedded, preparation: B
       return promise
     })
   await exchange(preparation)
-  return { run: (call) => exchange(ownerBatch(call)), reachable: () => !pglite.closed, close }
+  watch.note({ row: await exchange(comparison) })
+  return {
+    run: (call) => exchange(ownerBatch(call)),
+    reachable: () => !pglite.closed,
+    isolated: () => watch.intact,
+    close,
+  }
 }
 
 function deliver(answer: Uint8Array, batch: Batch): void {

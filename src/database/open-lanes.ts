@@ -8,32 +8,40 @@ import { webSocketCarrier } from './neon-carrier.ts'
 import { loadNeonDriver } from './neon-driver.ts'
 import { HttpLane } from './neon-http.ts'
 import { prepareAll } from './owner-batch.ts'
+import { comparison, type ProtectionWatch } from './protection/watch.ts'
 import { unnamedOwnerBatches } from './unnamed-batch.ts'
 
 /**
- * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when
- * it is the one.
+ * The lanes to a database, by the driver that was chosen; the first one is open. `watch` is told what each finds when
+ * it is opened. Neon's driver is loaded only when it is the one.
  * @throws StartError when the first one cannot be opened.
  */
-export async function openLanes(options: PostgresOptions): Promise<Lanes> {
+export async function openLanes(options: PostgresOptions, watch: ProtectionWatch): Promise<Lanes> {
   const limits = { ...laneLimits, ...options.limits }
-  const lanes = new Lanes({ ...(await lanesBy(options, limits)), log: options.log })
+  const by = await lanesBy(options, limits, watch)
+  const lanes = new Lanes({ ...by, log: options.log })
   try {
     await lanes.connect()
   } catch (error) {
     await lanes.close()
     throw unreachable(error, 'DATABASE_URL')
   }
+  watch.compareBy(async () => {
+    const another = await by.open({ connectMs: limits.connectMs, onEnd: () => undefined })
+    await another.close()
+  })
   return lanes
 }
 
 async function lanesBy(
   { url, driver = 'postgres', statements, limits: given = {} }: PostgresOptions,
   limits: LaneLimits,
+  watch: ProtectionWatch,
 ): Promise<{ open: OpenLane; limits: LaneLimits }> {
+  const compared = watch.note.bind(watch)
   if (driver === 'neon-http') {
     const neon = await loadNeonDriver()
-    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs }
+    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs, compared }
     // One lane stands for all connections: what would be their number is that of requests under way.
     const shared = { ...limits, connections: 1, inFlight: limits.connections }
     return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
@@ -41,12 +49,13 @@ async function lanesBy(
   const batches: Batches = {
     preparation: prepareAll(statements, given),
     unnamed: unnamedOwnerBatches(given),
+    comparison,
     names: keepsNames(url) ? 'kept' : 'ask',
   }
   const over =
     (carrier: () => Carrier): OpenLane =>
     (opening) =>
-      Connection.open({ carrier: carrier(), batches, ...opening })
+      Connection.open({ carrier: carrier(), batches, compared, ...opening })
   if (driver === 'neon-ws') {
     const neon = await loadNeonDriver()
     return { open: over(() => webSocketCarrier(neon, url)), limits: { ...limits, inFlight: 1 } }

@@ -17,19 +17,19 @@ type Opened = {
   close(): Promise<void>
 }
 
+const log = pino({ level: 'silent' })
 const limits = { taskQuota: 5, storageQuotaBytes: 25_000 }
 
 async function onPglite(): Promise<Opened> {
   const embedded = await openInMemory()
   await migrate(embeddedSession(embedded.pglite))
-  const database = await openPglite(embedded, taskStatements, limits)
+  const database = await openPglite(embedded, { statements: taskStatements, log, limits })
   const rows = async (sql: string) => (await embedded.pglite.query<Record<string, unknown>>(sql)).rows
   return { database, rows, close: () => database.close() }
 }
 
 async function onPostgres(): Promise<Opened> {
   const { url, drop } = await freshDatabase()
-  const log = pino({ level: 'silent' })
   const database = await openPostgres({ url, statements: taskStatements, log, limits })
   const close = async () => {
     await database.close()

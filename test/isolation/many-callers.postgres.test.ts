@@ -43,7 +43,7 @@ describe('10,000 requests of 50 owners, a fifth of them failing inside Postgres'
       expect(report.wrong).toEqual([])
       expect(report).toMatchObject({ settled: 10_000, failedInside: 2_000 })
       expect(await rowsThere()).toEqual(report.rows)
-      expect(await admin(postgres.url, 'select * from docket.marks')).toEqual([])
+      expect(await admin(postgres.url, 'select * from public.marks')).toEqual([])
       expect(await admin(postgres.url, miscounted)).toEqual([])
     },
   )
