@@ -48,7 +48,7 @@ const warmUpSeconds = 5
 /** Unused connections are closed after a minute. */
 const settleMs = 90_000
 /** More than all callers can make in the longest soak, so that none is refused. */
-const taskQuota = '1000000'
+const quotas = { TASK_QUOTA: '1000000', STORAGE_QUOTA: '999999999999' }
 
 /**
  * All operations at once on one Docket for some minutes, and what its process holds meanwhile.
@@ -63,7 +63,7 @@ export async function soak(commands: Commands, plan: SoakPlan): Promise<Soak> {
   const shared = await prepareSite(commands, opened, { connections, databaseConnections })
   const site = { ...shared, port: await freePort(), name: 'docket', root }
   const api = docketApi(site)
-  const command = { ...api.command, env: { ...api.command.env, TASK_QUOTA: taskQuota } }
+  const command = { ...api.command, env: { ...api.command.env, ...quotas } }
   const { origin, pid } = opened.use(await startApi({ ...api, command }, site.port, commands.signal))
   const callersFile = await writeCallers(api, origin, site.folder)
 

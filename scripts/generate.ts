@@ -12,6 +12,8 @@ Writes the files that follow from the source:
   .env.example   from src/config/variables.ts
   README.md      its configuration table, between two markers, from the same
   openapi.json   from the routes and schemas of the app
+  src/database/protection/made-by-migrations.ts
+                 the rights and policies that the files in migrations make, from a database that they made
 
   --check  write nothing; exit 1 and name each file that differs from what would be written
   --help   this text`
@@ -35,7 +37,30 @@ export const generatedFiles: readonly GeneratedFile[] = [
       return `${JSON.stringify(describeApi(), null, 2)}\n`
     },
   },
+  { path: 'src/database/protection/made-by-migrations.ts', produce: protectionMade },
 ]
+
+/** What the migrations make of an empty database, as a module. */
+async function protectionMade(): Promise<string> {
+  const { openInMemory } = await import('../src/database/embedded/embedded.ts')
+  const { applyMissing } = await import('../src/database/setup/migrate.ts')
+  const { lookAtProtection } = await import('../src/database/protection/facts.ts')
+  const { embeddedSession } = await import('../src/database/setup/session.ts')
+  const { pglite, close } = await openInMemory()
+  try {
+    const session = embeddedSession(pglite)
+    await applyMissing(session)
+    const made = JSON.stringify(await lookAtProtection(session), null, 2)
+    return `// biome-ignore-all format: npm run generate writes this file, from the files in migrations.
+import type { Protection } from './facts.ts'
+
+/** The rights and policies that the migrations make. What a database has is compared with this. */
+export const madeByMigrations: Protection = ${made}
+`
+  } finally {
+    await close()
+  }
+}
 
 /** What is left to do about one file; `undefined` when it is as it should be. Writes only without `check`. */
 export async function bringUpToDate(folder: string, file: GeneratedFile, check: boolean) {

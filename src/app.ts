@@ -114,7 +114,9 @@ const basePath = '/api/v1'
 
 /** The OpenAPI document of the API, without anything running. */
 export function describeApi(listed: readonly Operation[] = operations): object {
-  return openapiDocument(surfaceOf(listed, () => ({ database: false, keys: false, serving: false })))
+  return openapiDocument(
+    surfaceOf(listed, () => ({ database: false, isolation: false, keys: false, serving: false })),
+  )
 }
 
 function surfaceOf(listed: readonly Operation[], readiness: () => Readiness): Surface {

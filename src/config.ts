@@ -37,6 +37,8 @@ export type Config = {
   readonly demands: { readonly scopes: readonly string[]; readonly verifiedEmail: boolean }
   /** Most tasks of one owner. */
   readonly taskQuota: number
+  /** Most bytes that the tasks of one owner take. */
+  readonly storageQuotaBytes: number
   /** Requests a minute; 0 is off. */
   readonly rateLimit: {
     readonly perOwner: number
@@ -102,6 +104,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
       verifiedEmail: settings.read(variables.verifiedEmail),
     },
     taskQuota: settings.read(variables.taskQuota),
+    storageQuotaBytes: settings.read(variables.storageQuota),
     rateLimit: {
       perOwner: settings.read(variables.rateLimit),
       perAddress: settings.read(variables.rateLimitAddress),

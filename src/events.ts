@@ -25,7 +25,7 @@ export const events = {
   /** The process listens and is ready. */
   start: z.strictObject({ origin: z.string(), environment: z.string() }),
   /** A database that DATABASE_URL names was brought up to date by a start, as happens outside production. */
-  migrated: z.strictObject({ applied: z.array(z.string()) }),
+  migrated: z.strictObject({ applied: z.array(z.string()), restored: z.array(z.string()) }),
   /** A name is set that is no setting, and the setting that it looks like is not. */
   setting_misspelt: z.strictObject({ given: z.string(), meant: z.string() }),
   /** The API of an app could not be opened. */
@@ -97,6 +97,9 @@ export const events = {
   /** Requests are counted in the memory of this process until the shared count answers again. */
   rate_store_lost: z.strictObject({ cause: Cause }),
   rate_store_back: z.strictObject({}),
+  /** Rights or policies are not those that the migrations made; /readyz answers 503. Names come from the catalog. */
+  protection_differs: z.strictObject({ differences: z.array(z.string()) }),
+  protection_restored: z.strictObject({}),
   database_lost: z.strictObject({ cause: Cause }),
   database_back: z.strictObject({}),
   issuer_connection_lost: z.strictObject({ cause: Cause }),
@@ -145,6 +148,8 @@ const sentences: Record<EventName, string> = {
   log_dropped: 'lines of the log dropped',
   rate_store_lost: 'the shared count of requests is out of reach; this process counts alone',
   rate_store_back: 'the shared count of requests is back',
+  protection_differs: 'rights or policies are not those that the migrations made',
+  protection_restored: 'rights and policies are those that the migrations made',
   database_lost: 'database is out of reach',
   database_back: 'database is back',
   issuer_connection_lost: 'connection of the built-in issuer lost',

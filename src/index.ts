@@ -66,7 +66,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
     const { database, issuerPool, rateWindows } = await open({
       statements: statementsOf(listed),
       log,
-      limits: { taskQuota: config.taskQuota },
+      limits: { taskQuota: config.taskQuota, storageQuotaBytes: config.storageQuotaBytes },
     })
     closing.push(() => database.close())
 
@@ -109,7 +109,12 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
       answerBytes: answerBytes(),
-      readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
+      readiness: () => ({
+        database: database.reachable(),
+        isolation: database.isolated(),
+        keys: tokens.ready(),
+        serving,
+      }),
       ...(issuer && { issuer }),
     })
     const stopServing = () => {

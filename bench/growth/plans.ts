@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { batchLimits, enter } from '../../src/database/batch/batch.ts'
 import type { Caller } from './data.ts'
 import type { Operation } from './operations.ts'
-import { taskQuota } from './server.ts'
+import { storageQuotaBytes, taskQuota } from './server.ts'
 
 /** What the server looks at for one operation: pages of 8 kB, by the executor, without what triggers look at. */
 export type Looked = { readonly pages: number; readonly plan: string }
@@ -49,7 +49,7 @@ async function explained(
   const { text, values } = operation.statement(caller)
   await client.query('begin')
   try {
-    await client.query(enter({ ...batchLimits, taskQuota }), [caller.owner])
+    await client.query(enter({ ...batchLimits, taskQuota, storageQuotaBytes }), [caller.owner])
     await client.query('set local plan_cache_mode = force_generic_plan')
     await client.query(`prepare looked_at as ${text}`)
     const literals = values.map((value) => (value === null ? 'null' : client.escapeLiteral(String(value))))

@@ -29,6 +29,7 @@ export type Server = AsyncDisposable & {
 
 /** The large owner stands at the default quota, so there is more. */
 export const taskQuota = 999_999_999
+export const storageQuotaBytes = 999_999_999_999
 
 const cli = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
 const startTimeoutMs = 20_000
@@ -95,6 +96,7 @@ function settings({ databaseUrl, issuer, databaseConnections }: Place, port: num
     RATE_LIMIT: '999999999',
     RATE_LIMIT_ADDRESS: '999999999',
     TASK_QUOTA: String(taskQuota),
+    STORAGE_QUOTA: String(storageQuotaBytes),
   }
 }
 

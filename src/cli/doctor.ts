@@ -10,6 +10,8 @@ import { type Config, loadConfig, readEnvironment, type Secrets } from '../confi
 import { driverFor } from '../database/drivers/driver.ts'
 import { unwritableFolder } from '../database/embedded/embedded.ts'
 import { refuseBehind, refuseOtherDatabase } from '../database/open.ts'
+import { findDifferences } from '../database/protection/check.ts'
+import type { Difference } from '../database/protection/differences.ts'
 import { checkRole, checkVersion } from '../database/setup/roles.ts'
 import { type Session, withSession } from '../database/setup/session.ts'
 import { StartError } from '../errors.ts'
@@ -17,7 +19,7 @@ import { StartError } from '../errors.ts'
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
 /**
- * Looks at settings, proxies, database or data folder, role, migrations, the URL to migrate by, keys and what hand-over needs,
+ * Looks at settings, proxies, database or data folder, role, migrations, rights and policies, the URL to migrate by, keys and what hand-over needs,
  * changes nothing, and says what to do about what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
  */
 export async function runDoctor(): Promise<number> {
@@ -59,7 +61,7 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
     await look('database', async () => {
       await loadPglite()
       return existsSync(join(config.dataDir, 'postgres'))
-        ? 'embedded, in DATA_DIR; role and migrations are checked at every start'
+        ? 'embedded, in DATA_DIR; role, migrations, rights and policies are checked at every start'
         : 'embedded; the first start makes it in DATA_DIR'
     })
     return
@@ -71,14 +73,31 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
   }
   const reached = await look('database', inSession(checkVersion, `reached by ${driver}, new enough`))
   if (!reached) return
-  if (await look('migrations', inSession(refuseBehind, 'all applied')))
-    await look('role', inSession(checkRole, 'the policies apply to every statement'))
+  if (
+    (await look('migrations', inSession(refuseBehind, 'all applied'))) &&
+    (await look('role', inSession(checkRole, 'the policies apply to every statement')))
+  )
+    await lookAtProtection(() => withSession(url, 'DATABASE_URL', findDifferences, driver), look)
   const migrationUrl = secrets.migrationUrl?.reveal() ?? url
   if (migrationUrl === url) return
   await look('migration URL', async () => {
     await refuseOtherDatabase({ url, migrationUrl, driver })
     return 'reached, the same database'
   })
+}
+
+/** Each difference is a finding of its own. */
+async function lookAtProtection(find: () => Promise<Difference[]>, look: Look) {
+  let differences: Difference[] = []
+  const compared = await look('protection', async () => {
+    differences = await find()
+    const [first] = differences
+    if (first !== undefined) throw new Error(first.sentence)
+    return 'rights and policies are those that the migrations made'
+  })
+  if (compared) return
+  for (const { sentence } of differences.slice(1))
+    await look('protection', () => Promise.reject(new Error(sentence)))
 }
 
 /** Whether a start could make or use the folder, without making it. */

@@ -2,14 +2,14 @@ import { loadConfig, readEnvironment } from '../config.ts'
 import { driverFor } from '../database/drivers/driver.ts'
 import { openEmbedded } from '../database/embedded/embedded.ts'
 import { migratePostgres } from '../database/open.ts'
-import { migrate } from '../database/setup/migrate.ts'
+import { type Migrated, migrate } from '../database/setup/migrate.ts'
 import { embeddedSession } from '../database/setup/session.ts'
 
-/** Applies what is missing and says what that was. */
+/** Applies and restores what is missing, says what that was, and names what is not as the migrations made it. */
 export async function runMigrate(): Promise<number> {
   const { config, secrets } = loadConfig(readEnvironment())
   const url = secrets.databaseUrl?.reveal()
-  const applied =
+  const { applied, restored, differences } =
     url === undefined || config.database.kind === 'embedded'
       ? await migrateEmbedded(config.dataDir)
       : await migratePostgres({
@@ -17,13 +17,22 @@ export async function runMigrate(): Promise<number> {
           migrationUrl: secrets.migrationUrl?.reveal() ?? url,
           driver: driverFor(config.database.driver),
         })
-  const said =
-    applied.length === 0 ? 'Nothing to do: the database is up to date.' : `Applied ${applied.join(', ')}.`
-  process.stdout.write(process.stdout.isTTY ? `${said}\n` : `${JSON.stringify({ applied })}\n`)
+  const done = [
+    ...(applied.length === 0 ? [] : [`Applied ${applied.join(', ')}.`]),
+    ...restored.map(asSentence),
+  ]
+  const said = done.length === 0 ? ['Nothing to do: the database is up to date.'] : done
+  process.stdout.write(
+    process.stdout.isTTY
+      ? [...said, ...differences, ''].join('\n')
+      : `${JSON.stringify({ applied, restored, differences })}\n`,
+  )
   return 0
 }
 
-async function migrateEmbedded(dataDir: string): Promise<string[]> {
+const asSentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+
+async function migrateEmbedded(dataDir: string): Promise<Migrated> {
   const onFirstStart = () => {
     process.stderr.write(`Making the embedded database in ${dataDir} (once, a few seconds) ...\n`)
   }

@@ -16,7 +16,7 @@ export const wholeNumber = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`
   return z
     .string()
-    .regex(/^\d{1,9}$/, error)
+    .regex(/^\d{1,15}$/, error)
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error })
 }

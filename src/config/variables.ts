@@ -179,6 +179,14 @@ export const variables = {
     example: '500',
     schema: wholeNumber(1, 999_999_999),
   },
+  storageQuota: {
+    name: 'STORAGE_QUOTA',
+    meaning: 'how many bytes the tasks of an owner may take: their texts in UTF-8, and 400 for each task',
+    default: '20000000',
+    example: '5000000',
+    // Enough for the longest task there is, so that nobody mistakes the unit.
+    schema: wholeNumber(100_000, 999_999_999_999),
+  },
   rateLimit: {
     name: 'RATE_LIMIT',
     meaning: 'requests a minute per owner; 0 is off',

@@ -1,11 +1,13 @@
-import { type BatchLimits, batchOf, prepareAll } from './batch/batch.ts'
+import { batchOf, prepareAll } from './batch/batch.ts'
 import type { Engine } from './batch/engine.ts'
 import { type Embedded, embeddedEngine } from './embedded/embedded.ts'
 import { Deadline } from './failures/deadline.ts'
 import { asAppError, databaseUnavailable, mayRepeat } from './failures/failures.ts'
+import { type Quotas, quotas } from './failures/quotas.ts'
 import { attempt, clock } from './failures/retry.ts'
 import { type LanesOptions, openLanes } from './lanes/open-lanes.ts'
-import type { AnyStatement, Question, ResultsOf } from './statements/statement.ts'
+import { ProtectionWatch } from './protection/watch.ts'
+import type { Question, ResultsOf } from './statements/statement.ts'
 
 /** The one door to owners' rows. */
 export type Database = {
@@ -25,6 +27,7 @@ export type Database = {
     gone?: () => boolean,
   ): Promise<ResultsOf<Asked>>
   reachable(): boolean
+  isolated(): boolean
   /** How many statements wait for a connection. */
   waiting(): number
   close(): Promise<void>
@@ -33,30 +36,38 @@ export type Database = {
 /** How long the door is held open for one call, repeats included. */
 export type RequestLimits = { readonly requestMs: number }
 
-export type PostgresOptions = LanesOptions & { limits?: Partial<RequestLimits> }
+/** How long after a difference rights and policies are compared again. */
+export type WatchLimits = { readonly compareAgainMs: number }
+
+export type PostgresOptions = LanesOptions & { limits?: Partial<RequestLimits & WatchLimits> }
 
 /**
  * A Postgres by whichever driver. The first connection is opened here.
  * @throws StartError when that fails.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const lanes = await openLanes(options)
+  const watch = new ProtectionWatch(options.log, options.limits?.compareAgainMs)
+  const lanes = await openLanes(options, watch)
   const engine: Engine = {
     run: (batch) => lanes.run(batch),
     reachable: () => lanes.reachable,
+    isolated: () => watch.intact,
     waiting: () => lanes.waiting,
-    close: () => lanes.close(),
+    close: () => {
+      watch.close()
+      return lanes.close()
+    },
   }
-  return databaseOn(engine, { ...requestLimits, ...options.limits })
+  return databaseOn(engine, options.limits)
 }
 
 /** The embedded Postgres, which is already open. */
 export async function openPglite(
   embedded: Embedded,
-  statements: readonly AnyStatement[],
-  limits: Partial<BatchLimits> = {},
+  { statements, log, limits = {} }: Pick<PostgresOptions, 'statements' | 'log' | 'limits'>,
 ): Promise<Database> {
-  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits)))
+  const watch = new ProtectionWatch(log)
+  return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits), watch), limits)
 }
 
 /** A request is answered within 10 s: the last of it is how often that is looked at. */
@@ -67,10 +78,13 @@ const checkEveryMs = 500
 const most = 3
 
 /** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
-export function databaseOn(engine: Engine, { requestMs }: RequestLimits = requestLimits): Database {
+export function databaseOn(engine: Engine, given: Partial<RequestLimits & Quotas> = {}): Database {
+  const limits = { ...requestLimits, ...quotas, ...given }
+  const { requestMs } = limits
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
+    isolated: () => engine.isolated(),
     waiting: () => engine.waiting?.() ?? 0,
     close: async () => {
       await engine.close()
@@ -89,7 +103,7 @@ export function databaseOn(engine: Engine, { requestMs }: RequestLimits = reques
         // One result for each question, in their order.
         return questions.map(({ rows }, i) => rows(results[i] ?? [])) as ResultsOf<Asked>
       } catch (error) {
-        throw asAppError(error)
+        throw asAppError(error, limits)
       }
     },
   }

@@ -11,8 +11,9 @@ import { loadNeonDriver } from './drivers/neon-driver.ts'
 import type { Embedded } from './embedded/embedded.ts'
 import { createPglitePool } from './embedded/pglite-pool.ts'
 import type { LaneLimits } from './lanes/lanes.ts'
+import { refuseDifferences } from './protection/check.ts'
 import { openRateWindows, type RateWindows } from './rate-windows.ts'
-import { migrate, missingMigrations, readMigrations } from './setup/migrate.ts'
+import { type Migrated, migrate, missingMigrations, readMigrations } from './setup/migrate.ts'
 import { checkRole, checkVersion } from './setup/roles.ts'
 import { embeddedSession, type Session, withSession } from './setup/session.ts'
 import type { AnyStatement } from './statements/statement.ts'
@@ -42,8 +43,9 @@ export async function openEmbeddedDatabase(
     const session = embeddedSession(embedded.pglite)
     await migrate(session)
     await checkRole(session)
+    await refuseDifferences(session, { tolerant: true })
     return {
-      database: await openPglite(embedded, options.statements, options.limits),
+      database: await openPglite(embedded, options),
       issuerPool: () => ({ pool: createPglitePool(embedded.pglite), close: () => Promise.resolve() }),
     }
   } catch (error) {
@@ -63,20 +65,22 @@ export type PostgresUrls = {
  * Opens a Postgres. With `migrates` it is brought up to date first; without, in production, a database that is
  * behind stops the start: there somebody decides when to migrate.
  *
- * @throws StartError when it cannot be reached, is too old, is behind, or would not isolate.
+ * @throws StartError when it cannot be reached, is too old, is behind, would not isolate, or, without `migrates`, has
+ *   other rights or policies than the migrations made.
  */
 export async function openPostgresDatabase(
   options: Common & PostgresUrls & { migrates: boolean },
 ): Promise<OpenDatabase> {
   const { url, statements, log, limits = {}, driver = 'postgres' } = options
   if (options.migrates) {
-    const applied = await migratePostgres(options)
-    if (applied.length > 0) record(log, 'info', 'migrated', { applied })
+    const { applied, restored } = await migratePostgres(options)
+    if (applied.length > 0 || restored.length > 0) record(log, 'info', 'migrated', { applied, restored })
   }
   const look = async (session: Session) => {
     await checkVersion(session)
     await refuseBehind(session)
     await checkRole(session)
+    await refuseDifferences(session, { tolerant: options.migrates })
   }
   await withSession(url, 'DATABASE_URL', look, driver)
   const database = await openPostgres({ url, driver, statements, log, limits })
@@ -95,8 +99,8 @@ export async function openPostgresDatabase(
   }
 }
 
-/** @returns the names of the migrations applied now. */
-export async function migratePostgres(urls: PostgresUrls): Promise<string[]> {
+/** Migrates by the URL for that, and lets the login of the other one serve. @throws StartError as `migrate` does. */
+export async function migratePostgres(urls: PostgresUrls): Promise<Migrated> {
   const { url, migrationUrl, driver } = urls
   const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
   if (migrationUrl !== url) await refuseOtherDatabase(urls).catch(unlessOutOfReach)

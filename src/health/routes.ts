@@ -3,13 +3,17 @@ import { respondJson } from '../http/answer/respond.ts'
 import type { OpenRoute } from '../http/docs/open-route.ts'
 
 /** What readiness is made of: the last known state of each, from memory. */
-export type Readiness = { database: boolean; keys: boolean; serving: boolean }
+export type Readiness = { database: boolean; isolation: boolean; keys: boolean; serving: boolean }
 
 const Live = z.object({ status: z.literal('ok') }).openapi('Live')
 const Ready = z
   .object({
     status: z.enum(['ok', 'unavailable']),
     database: z.boolean().openapi({ description: 'The last attempt to reach the database succeeded.' }),
+    isolation: z.boolean().openapi({
+      description:
+        'Rights and policies in the database are those that the migrations made, as of the last connection opened.',
+    }),
     keys: z.boolean().openapi({ description: 'The keys that verify tokens were loaded at least once.' }),
     serving: z.boolean().openapi({ description: 'False while the server is stopping.' }),
   })
@@ -26,7 +30,7 @@ export function healthRoutes(readiness: () => Readiness): readonly OpenRoute[] {
     responses: { 200: json('It is', Ready), 503: json('Not now', Ready) },
     handle: (c) => {
       const state = readiness()
-      const ok = state.database && state.keys && state.serving
+      const ok = state.database && state.isolation && state.keys && state.serving
       const body = JSON.stringify({ status: ok ? 'ok' : 'unavailable', ...state })
       return ok ? respondJson(c, 200, body) : respondJson(c, 503, body, { 'retry-after': '1' })
     },

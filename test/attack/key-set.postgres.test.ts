@@ -41,6 +41,7 @@ async function open(fault?: Fault): Promise<FaultyApi> {
 const readiness = (keys: boolean) => ({
   status: keys ? 'ok' : 'unavailable',
   database: true,
+  isolation: true,
   keys,
   serving: true,
 })

@@ -106,6 +106,7 @@ describe.each(catalogs)('on %s', (_engine, open) => {
       'INSERT docket.tasks',
       'SELECT docket.owners',
       'SELECT docket.tasks',
+      'UPDATE docket.owners.byte_count',
       'UPDATE docket.owners.task_count',
       'UPDATE docket.tasks.description',
       'UPDATE docket.tasks.status',

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operations } from '../../src/operations.ts'
 import { taskStatements } from '../../src/tasks/statements.ts'
-import { sourcesBelow } from '../rules/source.ts'
 import { type Catalog, catalogs } from './catalogs.ts'
 import {
   below,
@@ -175,7 +174,7 @@ describe.each(catalogs)('on %s', (_engine, open) => {
   }
 
   test('triggers touch rows of the same owner only', async () => {
-    expect(await triggerStatements(catalog)).toHaveLength(2)
+    expect(await triggerStatements(catalog)).toHaveLength(3)
     expect(await triggersLookElsewhere(catalog)).toEqual([])
     const offender = `create or replace function docket.count_tasks() returns trigger language plpgsql as $$
       begin

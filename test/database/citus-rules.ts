@@ -82,18 +82,27 @@ export async function triggerStatements(catalog: Catalog): Promise<Statement[]> 
     source
       .split(';')
       .filter((piece) => piece.includes('docket.'))
-      .map((piece) => ({ name, text: standingAlone(piece), parameters: 1, owner: 1 })),
+      .map((piece) => ({ name, text: standingAlone(piece, variablesOf(source)), parameters: 1, owner: 1 })),
   )
 }
 
-/** A piece of PL/pgSQL as plain SQL: from its first verb on, without its variables. */
-function standingAlone(piece: string): string {
-  return piece
+/** A piece of PL/pgSQL as plain SQL: from its first verb on, with null for its variables. */
+function standingAlone(piece: string, variables: readonly string[]): string {
+  const sql = piece
     .replace(/^[\s\S]*?\b(?=(insert into|update|delete from|select|perform|with)\s)/i, '')
     .replace(/^perform/i, 'select')
     .replace(/\b(new|old)\.owner_id\b/gi, () => '$1')
     .replace(/\b(new|old)\.\w+/gi, 'null')
-    .replace(/\s+into\s+(?!docket\.)\w+\s*$/i, '')
+    .replace(/\s+into\s+(?!docket\.)[\w, ]+$/i, '')
+  return variables.length === 0
+    ? sql
+    : sql.replaceAll(new RegExp(`\\b(${variables.join('|')})\\b`, 'g'), 'null')
+}
+
+/** The names that a function declares. */
+function variablesOf(source: string): string[] {
+  const declared = /\bdeclare\b([\s\S]*?)\bbegin\b/i.exec(source)?.[1] ?? ''
+  return declared.split(';').flatMap((one) => /^\s*(\w+)/.exec(one)?.[1] ?? [])
 }
 
 export type Plan = {

@@ -51,6 +51,7 @@ describe('a failed batch', () => {
     ['no control plane', said('', 'Control plane request failed', ''), true, true, 'unavailable'],
     ['a spent quota', said('XX000', quota), false, false, 'unavailable'],
     ['too many tasks', said('DQ001'), false, false, 'quota_exceeded'],
+    ['too many bytes', said('DQ002'), false, false, 'quota_exceeded'],
     ['a missing table', said('42P01'), false, false, 'internal'],
     ['bad input', said('22P02', 'Control plane request failed'), false, false, 'internal'],
     ['a violated constraint', said('23505', quota), false, false, 'internal'],
@@ -63,6 +64,14 @@ describe('a failed batch', () => {
     expect([answer.code, answer.retryAfterSeconds]).toEqual([code, code === 'unavailable' ? 1 : undefined])
     expect(answer.cause).toBe(error)
   })
+})
+
+test.each([
+  ['DQ001', 'task_quota', 'Task limit reached (1,234). Delete tasks first.'],
+  ['DQ002', 'storage_quota', 'Storage limit reached (1.5 MB). Delete or shorten tasks first.'],
+])('%s says which limit applies, and what to do', (state, reason, detail) => {
+  const answer = asAppError(said(state), { taskQuota: 1_234, storageQuotaBytes: 1_500_000 })
+  expect([answer.reason, answer.detail]).toEqual([reason, detail])
 })
 
 describe('a failed attempt to connect', () => {

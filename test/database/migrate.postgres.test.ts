@@ -14,6 +14,9 @@ import { until } from './gate.ts'
 const advisoryLock = 4_036_255_374
 const everyMigration = (await readMigrations()).map(({ name }) => name)
 
+/** What the first migration of a database comes to. */
+const done = { applied: everyMigration, restored: [], differences: [] }
+
 let name: string
 let url: string
 beforeEach(async () => {
@@ -34,12 +37,12 @@ const start = () =>
   })
 
 test('migrating applies every file once, in order; a second time there is nothing to do', async () => {
-  expect(await migrate()).toEqual(everyMigration)
+  expect(await migrate()).toEqual(done)
   const applied = () =>
     admin(url, 'select version, name, checksum, applied_at from docket.migrations order by version')
   const first = await applied()
   expect(first.map((row) => row.name)).toEqual(everyMigration)
-  expect(await migrate()).toEqual([])
+  expect(await migrate()).toEqual({ applied: [], restored: [], differences: [] })
   expect(await applied()).toEqual(first)
 })
 
@@ -59,7 +62,7 @@ test('processes that migrate at the same time do it once', async () => {
   })
   await holder.query(`select pg_advisory_unlock(${advisoryLock})`)
   const [one, two, three] = await runs
-  const did = [one.stdout + one.stderr, two.stdout + two.stderr, three.join()]
+  const did = [one.stdout + one.stderr, two.stdout + two.stderr, JSON.stringify(three)]
   expect(did.filter((said) => said.includes(everyMigration[0] ?? ''))).toHaveLength(1)
   expect(await admin(url, 'select name from docket.migrations order by version')).toHaveLength(
     everyMigration.length,
@@ -74,7 +77,7 @@ test('a migration that fails leaves nothing behind, and works once the cause is 
     await admin(url, "select relname from pg_class where relnamespace = 'docket'::regnamespace"),
   ).toEqual([{ relname: 'tasks' }])
   await admin(url, 'drop table docket.tasks')
-  expect(await migrate()).toEqual(everyMigration)
+  expect(await migrate()).toEqual(done)
 })
 
 test('a database that a newer program migrated is not touched and not served', async () => {

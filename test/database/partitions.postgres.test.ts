@@ -30,6 +30,8 @@ const partitioned = `
   grant update (title, description, status, updated_at) on docket.tasks to docket_app;
   create trigger tasks_counted after insert or delete on docket.tasks
     for each row execute function docket.count_tasks();
+  create trigger tasks_resized after update of title, description on docket.tasks
+    for each row execute function docket.resize_tasks();
   drop table docket.tasks_whole`
 
 let postgres: FreshDatabase
@@ -52,8 +54,8 @@ test('cut into hash partitions by owner, the statements find an owner in one of 
   for (const owner of owners) {
     const id = randomUUID()
     await askOne(database, owner, createTask, { id, given: fields })
-    const patch = { id, given: { title: 'y' } }
-    expect(await askOne(database, owner, patchTask, patch)).toMatchObject({ title: 'y' })
+    const patch = { id, given: { title: 'longer' } }
+    expect(await askOne(database, owner, patchTask, patch)).toMatchObject({ title: 'longer' })
     expect(await askOne(database, 'nobody', getTask, { id })).toBeNull()
     expect((await askOne(database, owner, listTasks, { limit: 9, skip: 0 })).json).toContain(id)
     expect(await askOne(database, owner, deleteTask, { id })).toBe(true)
@@ -61,8 +63,8 @@ test('cut into hash partitions by owner, the statements find an owner in one of 
   }
   const spread = await admin(postgres.url, 'select tableoid::regclass::text from docket.tasks group by 1')
   expect(spread).toHaveLength(2)
-  const counted = await admin(postgres.url, 'select distinct task_count from docket.owners')
-  expect(counted).toEqual([{ task_count: 1 }])
+  const counted = await admin(postgres.url, 'select distinct task_count, byte_count::int from docket.owners')
+  expect(counted).toEqual([{ task_count: 1, byte_count: 401 }])
 })
 
 test('a put alone does not run there: no row of a partitioned table has an xmax to return', async () => {

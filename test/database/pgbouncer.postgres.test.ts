@@ -7,6 +7,7 @@ import { clientConfig } from '../../src/database/drivers/connection-url.ts'
 import { tcpCarrier } from '../../src/database/drivers/tcp.ts'
 import { Connection } from '../../src/database/lanes/connection.ts'
 import { migratePostgres } from '../../src/database/open.ts'
+import { comparison } from '../../src/database/protection/watch.ts'
 import { createTask, getTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'
 import { runWorkload } from '../isolation/workload.ts'
@@ -48,7 +49,19 @@ describe('many callers share three connections', () => {
       "select concat_ws(' ', owner_id, id, title) as row from docket.tasks",
     )
     expect(there.map(({ row }) => String(row)).sort()).toEqual(report.rows)
-    expect(await admin(postgres.url, 'select * from docket.marks')).toEqual([])
+    expect(await admin(postgres.url, 'select * from public.marks')).toEqual([])
+  })
+
+  test('rights and policies are compared through it', async () => {
+    const isolated = async () => {
+      const database = await open(1)
+      await database.close()
+      return database.isolated()
+    }
+    expect(await isolated()).toBe(true)
+    await admin(postgres.url, 'create policy leak on docket.tasks using (true)')
+    expect(await isolated()).toBe(false)
+    await admin(postgres.url, 'drop policy leak on docket.tasks')
   })
 
   test('the API answers every operation, and a foreign task as a missing one', async () => {
@@ -116,9 +129,15 @@ describe('one connection for all', () => {
     const connecting = () =>
       Connection.open({
         carrier: tcpCarrier(clientConfig(pooler.url)),
-        encodings: { preparation: prepareAll(taskStatements), unnamed: encodeNamed, names: 'kept' },
+        encodings: {
+          preparation: prepareAll(taskStatements),
+          unnamed: encodeNamed,
+          comparison,
+          names: 'kept',
+        },
         connectMs: 5_000,
         onEnd: () => undefined,
+        compared: () => undefined,
       })
     const first = await connecting()
     await expect(connecting()).rejects.toMatchObject({ code: '42P05' })
@@ -132,8 +151,8 @@ describe('a pooled URL', () => {
   test('can be migrated through, and is not sent a start-up parameter that it would refuse', async () => {
     await admin(postgres.url, `create database ${postgres.name}_empty`)
     const empty = withDatabase(pooler.url, `${postgres.name}_empty`)
-    expect(await migratePostgres({ url: empty, migrationUrl: empty })).not.toEqual([])
-    expect(await migratePostgres({ url: empty, migrationUrl: empty })).toEqual([])
+    expect(await migratePostgres({ url: empty, migrationUrl: empty })).not.toMatchObject({ applied: [] })
+    expect(await migratePostgres({ url: empty, migrationUrl: empty })).toMatchObject({ applied: [] })
     expect(pooler.logged()).not.toMatch(/unsupported startup parameter/)
     await admin(postgres.url, `drop database ${postgres.name}_empty with (force)`)
   })

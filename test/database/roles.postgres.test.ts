@@ -79,7 +79,11 @@ test('a login that only serves: migrated by another, it may do what is needed an
   await expect(start(as('runtime'))).rejects.toMatchObject(
     refusal(/no rights yet: run npx docket migrate with the database owner in DATABASE_MIGRATION_URL/),
   )
-  expect(await migratePostgres({ url: as('runtime'), migrationUrl: as('owner') })).toEqual([])
+  expect(await migratePostgres({ url: as('runtime'), migrationUrl: as('owner') })).toEqual({
+    applied: [],
+    restored: [],
+    differences: [],
+  })
   const { database } = await start(as('runtime'))
   expect(await askOne(database, 'ann', getTask, { id: task.id })).toContain('"owner_id":"ann"')
   expect(await askOne(database, 'bob', ownersSeen, {})).toBeNull()

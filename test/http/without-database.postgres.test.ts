@@ -97,7 +97,8 @@ describe('while the database is out of reach', () => {
     for (const path of ['/readyz', '/health']) {
       const answer = await api.call(path)
       expect(answer.status).toBe(503)
-      expect(answer.json()).toEqual({ status: 'unavailable', database: false, keys: true, serving: true })
+      const state = { database: false, isolation: true, keys: true, serving: true }
+      expect(answer.json()).toEqual({ status: 'unavailable', ...state })
       expect(answer.headers.get('retry-after')).toBe('1')
     }
   })

@@ -20,9 +20,10 @@ const patient = { waitMs: 30_000, batchMs: 30_000, statementTimeoutMs: 30_000 }
 const open = (url: string, limits: object) =>
   openPostgres({ url, statements: workloadStatements, log: pino({ level: 'silent' }), limits })
 
-/** Owners whose count is not that of their tasks: a failed write that was counted would show here. */
-const miscounted = `select owner_id from docket.owners o
-  where task_count <> (select count(*) from docket.tasks t where t.owner_id = o.owner_id)`
+/** Owners whose counts are not those of their tasks: a failed write that was counted would show here. */
+const miscounted = `select owner_id from docket.owners o where (task_count, byte_count) <> (
+  select count(*), coalesce(sum(400 + octet_length(title) + coalesce(octet_length(description), 0)), 0)
+  from docket.tasks t where t.owner_id = o.owner_id)`
 
 const rowsThere = async () => {
   const rows = await admin(
@@ -42,7 +43,7 @@ describe('10,000 requests of 50 owners, a fifth of them failing inside Postgres'
       expect(report.wrong).toEqual([])
       expect(report).toMatchObject({ settled: 10_000, failedInside: 2_000 })
       expect(await rowsThere()).toEqual(report.rows)
-      expect(await admin(postgres.url, 'select * from docket.marks')).toEqual([])
+      expect(await admin(postgres.url, 'select * from public.marks')).toEqual([])
       expect(await admin(postgres.url, miscounted)).toEqual([])
     },
   )

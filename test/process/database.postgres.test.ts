@@ -83,7 +83,11 @@ test('production: an unmigrated database names the command; migrate does it once
   const first = await outcome('migrate', environment)
   expect(first).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse(first.stdout).applied[0]).toMatch(/^0001_/)
-  expect(JSON.parse((await outcome('migrate', environment)).stdout)).toEqual({ applied: [] })
+  expect(JSON.parse((await outcome('migrate', environment)).stdout)).toEqual({
+    applied: [],
+    restored: [],
+    differences: [],
+  })
 
   expect(await outcome('doctor', environment)).toMatchObject({ code: 0 })
   const running = await startDocket(environment)
@@ -91,6 +95,47 @@ test('production: an unmigrated database names the command; migrate does it once
   running.kill('SIGTERM')
   expect(await running.ended).toEqual({ code: 0, signal: null })
   expect(running.stderr()).toBe('')
+})
+
+test('production: rights that a restore left out and a leak are named by start and doctor; migrate restores the rights', async () => {
+  const { url, drop } = await freshDatabase()
+  const environment = { ...production, DATABASE_URL: url }
+  const lacks = 'docket_app lacks INSERT on docket.tasks: run npx docket migrate.'
+  const leak = 'docket.tasks has the policy leak, which the migrations did not make: drop it.'
+  const findings = async () => {
+    const { code, stdout } = await outcome('doctor', environment)
+    const all: { check: string; ok: boolean; detail: string }[] = JSON.parse(stdout).findings
+    return { code, found: all.filter(({ check }) => check === 'protection').map(({ detail }) => detail) }
+  }
+  try {
+    const intact = 'rights and policies are those that the migrations made'
+    expect(await findings()).toEqual({ code: 0, found: [intact] })
+    await admin(
+      url,
+      'revoke insert on docket.tasks from docket_app; create policy leak on docket.tasks using (true)',
+    )
+    expect(await outcome('start', environment)).toMatchObject({
+      code: 78,
+      stdout: '',
+      stderr: `Rights and policies are not those that the migrations made.\n  ${leak}\n  ${lacks}\n`,
+    })
+    expect(await findings()).toEqual({ code: 1, found: [leak, lacks] })
+    expect(JSON.parse((await outcome('migrate', environment)).stdout)).toEqual({
+      applied: [],
+      restored: ['granted INSERT on docket.tasks to docket_app'],
+      differences: [leak],
+    })
+    await admin(url, 'drop policy leak on docket.tasks')
+    const running = await startDocket(environment)
+    expect(await (await fetch(`${running.url}/readyz`)).json()).toMatchObject({
+      status: 'ok',
+      isolation: true,
+    })
+    running.kill('SIGTERM')
+    await running.ended
+  } finally {
+    await drop()
+  }
 })
 
 test('doctor and migrate tell a migration URL of the same database from another, and from none', async () => {

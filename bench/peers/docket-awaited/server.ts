@@ -22,6 +22,7 @@ const asText = { getTypeParser: () => String }
 
 const database = databaseOn({
   reachable: () => true,
+  isolated: () => true,
   waiting: () => pool.waitingCount,
   close: () => pool.end(),
   run: async ({ owner, questions }) => {

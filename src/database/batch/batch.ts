@@ -1,21 +1,20 @@
 import pg from 'pg'
+import { type Quotas, quotas } from '../failures/quotas.ts'
 import { appRole } from '../setup/roles.ts'
 import type { Access, AnyStatement, Cells, Question } from '../statements/statement.ts'
 import { batch, parse, preparation } from './messages.ts'
 
-export type BatchLimits = {
+export type BatchLimits = Quotas & {
   /** Longest run of one statement, and longest wait for a lock, before Postgres itself gives up. */
   readonly statementTimeoutMs: number
   readonly lockTimeoutMs: number
-  /** Most tasks of one owner; the trigger that counts them refuses more. */
-  readonly taskQuota: number
 }
 
-export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, taskQuota: 10_000 }
+export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, ...quotas }
 
 /**
  * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
- * the time-outs, all until the end of this transaction. It answers no row: `concat` is never null.
+ * time-outs and quotas, all until the end of this transaction. It answers no row: `concat` is never null.
  *
  * Each prepared statement keeps one plan. Left to itself Postgres plans a list anew for each `limit`, which takes as long
  * as running it (ADR 12).
@@ -29,7 +28,8 @@ export function enter(limits: BatchLimits = batchLimits): string {
     set_config('timezone', 'UTC', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
     set_config('lock_timeout', '${limits.lockTimeoutMs}', true),
-    set_config('app.task_quota', '${limits.taskQuota}', true)) is null`
+    set_config('app.task_quota', '${limits.taskQuota}', true),
+    set_config('app.storage_quota', '${limits.storageQuotaBytes}', true)) is null`
 }
 
 const enterName = 'enter'

@@ -8,6 +8,8 @@ import {
 } from '../batch/batch.ts'
 import type { Lane } from '../batch/lane.ts'
 import { ConnectionLost, saidByNeon, sqlState } from '../failures/failures.ts'
+import { protectionQueries } from '../protection/facts.ts'
+import { type Compared, refusesComparison } from '../protection/watch.ts'
 import type { NeonDriver } from './neon-driver.ts'
 
 /** Columns as the text that Postgres sends, as they come over TCP. */
@@ -55,14 +57,31 @@ export class HttpLane implements Lane {
   }
 
   /**
-   * Asks once whether there is a database behind it, within `connectMs`.
+   * Asks once whether there is a database behind it, by asking for its rights and policies, within `connectMs`.
    * @throws what Postgres said, or `ConnectionLost`.
    */
-  static async open({ connectMs, ...options }: Options & { connectMs: number }): Promise<HttpLane> {
+  static async open({
+    connectMs,
+    compared,
+    ...options
+  }: Options & { connectMs: number; compared: (compared: Compared) => void }): Promise<HttpLane> {
     const lane = new HttpLane(options)
-    const signal = AbortSignal.timeout(connectMs)
-    await answered(lane.#sql.query('select 1', [], { fetchOptions: onlyTo(signal) }))
+    compared(await lane.#compare(AbortSignal.timeout(connectMs)))
     return lane
+  }
+
+  async #compare(signal: AbortSignal): Promise<Compared> {
+    try {
+      const [pin, facts] = protectionQueries
+      const batch = [this.#sql.query(pin), this.#sql.query(facts, [], { types: asText })]
+      const [, rows] = await answered(this.#sql.transaction(batch, { fetchOptions: onlyTo(signal) }))
+      return { row: rows?.[0] }
+    } catch (error) {
+      if (!refusesComparison(error)) throw error
+      // A login that may not connect is refused in the same way: then this is, too.
+      await answered(this.#sql.query('select 1', [], { fetchOptions: onlyTo(signal) }))
+      return { error }
+    }
   }
 
   /** Each request has a deadline of its own, so it is never overdue, and keeps nothing open, so it is never idle. */

@@ -8,6 +8,7 @@ import { loadPglite } from '../../config/optional-packages.ts'
 import { StartError } from '../../errors.ts'
 import { afterEnter, BatchQuery, encodeNamed, type Results } from '../batch/batch.ts'
 import type { Engine } from '../batch/engine.ts'
+import { comparison, type ProtectionWatch } from '../protection/watch.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 
 export const unwritableFolder =
@@ -110,7 +111,11 @@ async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> 
  * The embedded database as an engine: the same bytes as over a network, one batch at a time, because there is
  * only one session. It is shared with the built-in issuer, hence the lock that PGlite's own queries take.
  */
-export async function embeddedEngine({ pglite, close }: Embedded, preparation: Buffer): Promise<Engine> {
+export async function embeddedEngine(
+  { pglite, close }: Embedded,
+  preparation: Buffer,
+  watch: ProtectionWatch,
+): Promise<Engine> {
   const exchange = (bytes: Buffer): Promise<Results> =>
     pglite._runExclusiveTransaction(async () => {
       const { promise, resolve, reject } = Promise.withResolvers<Results>()
@@ -121,9 +126,11 @@ export async function embeddedEngine({ pglite, close }: Embedded, preparation: B
       return promise
     })
   await exchange(preparation)
+  watch.note({ row: (await exchange(comparison)).flat()[0] })
   return {
     run: async (batch) => afterEnter(await exchange(encodeNamed(batch))),
     reachable: () => !pglite.closed,
+    isolated: () => watch.intact,
     close,
   }
 }

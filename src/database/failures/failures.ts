@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.ts'
 import type { Access } from '../statements/statement.ts'
+import { type Quotas, quotaExceeded, quotas } from './quotas.ts'
 
 /**
  * What may be sent again: `anything`, because the batch is known to have changed nothing; `reads`, because nobody
@@ -37,6 +38,7 @@ export const failuresByState: Readonly<Record<string, Failure>> = {
   '57P03': row('starting or shutting down: it took nothing', 'anything'),
   '58': row('a system error below Postgres', 'nothing'),
   DQ001: row('the owner has as many tasks as one may have', 'nothing', 'quota_exceeded'),
+  DQ002: row('the tasks of the owner take as many bytes as they may', 'nothing', 'quota_exceeded'),
 }
 
 /** A connection that ended with batches in flight, or could not be opened. */
@@ -103,12 +105,11 @@ function severity(error: unknown): string | undefined {
     : undefined
 }
 
-/** The answer for a caller whose batch failed; the cause is for the log. */
-export function asAppError(error: unknown): AppError {
+/** The answer for a caller whose batch failed under these quotas; the cause is for the log. */
+export function asAppError(error: unknown, limits: Quotas = quotas): AppError {
   if (error instanceof AppError) return error
   const { code } = failureOf(error)
-  if (code === 'quota_exceeded')
-    return new AppError(code, 'You have as many tasks as one may have; delete some first.', { cause: error })
+  if (code === 'quota_exceeded') return quotaExceeded(sqlState(error) ?? '', limits, error)
   if (code === 'internal') return new AppError(code, 'Something went wrong on our side.', { cause: error })
   return databaseUnavailable(error)
 }

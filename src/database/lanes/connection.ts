@@ -10,12 +10,15 @@ import {
 import type { Lane } from '../batch/lane.ts'
 import type { Carrier } from '../drivers/tcp.ts'
 import { ConnectionLost, endsConnection, sqlState } from '../failures/failures.ts'
+import { type Compared, refusesComparison } from '../protection/watch.ts'
 
 export type Encodings = {
   /** Makes a fresh connection know every statement by its name. */
   readonly preparation: Buffer
   /** For a connection that does not. */
   readonly unnamed: Encode
+  /** Asks a fresh connection for the rights and policies that hold there. */
+  readonly comparison: Buffer
   /** What is known of who keeps names on this URL; `ask` finds out on each connection. */
   readonly names: 'kept' | 'ask'
 }
@@ -41,7 +44,8 @@ export class Connection implements Lane {
 
   /**
    * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`. Behind a
-   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch.
+   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch. Rights and
+   * policies are asked for in the same flight; whatever they are, the connection serves.
    * @throws what the driver or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
    */
   static async open(options: {
@@ -49,8 +53,9 @@ export class Connection implements Lane {
     encodings: Encodings
     connectMs: number
     onEnd: (connection: Connection) => void
+    compared: (compared: Compared) => void
   }): Promise<Connection> {
-    const { carrier, encodings, connectMs, onEnd } = options
+    const { carrier, encodings, connectMs, onEnd, compared } = options
     const connection = new Connection(carrier, encodings, onEnd)
     let late = false
     const overdue = setTimeout(() => {
@@ -59,10 +64,11 @@ export class Connection implements Lane {
     }, connectMs)
     try {
       await carrier.connect()
-      if (encodings.names === 'kept' || (await isDirect(carrier))) {
-        await answerTo(carrier, encodings.preparation)
-        connection.#encode = encodeNamed
-      }
+      const named = encodings.names === 'kept' || (await isDirect(carrier))
+      const prepared = named ? answerTo(carrier, encodings.preparation) : undefined
+      const [comparison] = await Promise.all([comparedOn(carrier, encodings.comparison), prepared])
+      if (named) connection.#encode = encodeNamed
+      compared(comparison)
       // The end may have come in one piece with the last answer; whoever opened it would not hear of it again.
       if (connection.#ended) throw new ConnectionLost('Connection terminated unexpectedly')
       return connection
@@ -117,6 +123,15 @@ export class Connection implements Lane {
 async function isDirect(carrier: Carrier): Promise<boolean> {
   const [rows] = await answerTo(carrier, whichProcess)
   return rows?.[0]?.[0] === String(carrier.processId())
+}
+
+async function comparedOn(carrier: Carrier, comparison: Buffer): Promise<Compared> {
+  try {
+    return { row: (await answerTo(carrier, comparison)).flat()[0] }
+  } catch (error) {
+    if (refusesComparison(error)) return { error }
+    throw error
+  }
 }
 
 function answerTo(carrier: Carrier, bytes: Buffer): Promise<Results> {

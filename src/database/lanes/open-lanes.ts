@@ -8,6 +8,7 @@ import { HttpLane } from '../drivers/neon-http.ts'
 import { webSocketCarrier } from '../drivers/neon-ws.ts'
 import { type Carrier, tcpCarrier } from '../drivers/tcp.ts'
 import { unreachable } from '../failures/failed-connects.ts'
+import { comparison, type ProtectionWatch } from '../protection/watch.ts'
 import type { AnyStatement } from '../statements/statement.ts'
 import { Connection, type Encodings } from './connection.ts'
 import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
@@ -22,29 +23,36 @@ export type LanesOptions = {
 }
 
 /**
- * The lanes to a database, by the driver that was chosen; the first one is open. Neon's driver is loaded only when
- * it is the one.
+ * The lanes to a database, by the driver that was chosen; the first one is open. `watch` is told what each finds when
+ * it is opened. Neon's driver is loaded only when it is the one.
  * @throws StartError when the first one cannot be opened.
  */
-export async function openLanes(options: LanesOptions): Promise<Lanes> {
+export async function openLanes(options: LanesOptions, watch: ProtectionWatch): Promise<Lanes> {
   const limits = { ...laneLimits, ...options.limits }
-  const lanes = new Lanes({ ...(await lanesBy(options, limits)), log: options.log })
+  const by = await lanesBy(options, limits, watch)
+  const lanes = new Lanes({ ...by, log: options.log })
   try {
     await lanes.connect()
   } catch (error) {
     await lanes.close()
     throw unreachable(error, 'DATABASE_URL')
   }
+  watch.compareBy(async () => {
+    const another = await by.open({ connectMs: limits.connectMs, onEnd: () => undefined })
+    await another.close()
+  })
   return lanes
 }
 
 async function lanesBy(
   { url, driver = 'postgres', statements, limits: given = {} }: LanesOptions,
   limits: LaneLimits,
+  watch: ProtectionWatch,
 ): Promise<{ open: OpenLane; limits: LaneLimits }> {
+  const compared = watch.note.bind(watch)
   if (driver === 'neon-http') {
     const neon = await loadNeonDriver()
-    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs }
+    const request = { driver: neon, url, limits: given, batchMs: limits.batchMs, compared }
     // One lane stands for all connections: what would be their number is that of requests under way.
     const shared = { ...limits, connections: 1, inFlight: limits.connections }
     return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
@@ -52,12 +60,13 @@ async function lanesBy(
   const encodings: Encodings = {
     preparation: prepareAll(statements, given),
     unnamed: encodeUnnamed(given),
+    comparison,
     names: keepsNames(url) ? 'kept' : 'ask',
   }
   const over =
     (carrier: () => Carrier): OpenLane =>
     (opening) =>
-      Connection.open({ carrier: carrier(), encodings, ...opening })
+      Connection.open({ carrier: carrier(), encodings, compared, ...opening })
   if (driver === 'neon-ws') {
     const neon = await loadNeonDriver()
     return { open: over(() => webSocketCarrier(neon, url)), limits: { ...limits, inFlight: 1 } }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StartError } from '../../errors.ts'
+import { type Repaired, restoreProtection, restoreRole } from '../protection/repair.ts'
 import { migrationFiles } from './migration-files.ts'
 import { grantAppRole } from './roles.ts'
 import type { Session } from './session.ts'
@@ -25,37 +26,48 @@ export async function readMigrations(): Promise<Migration[]> {
   }))
 }
 
+/** The names of the migrations applied now, and what became of rights and policies. */
+export type Migrated = Repaired & { readonly applied: string[] }
+
 /**
  * Applies what is missing, all of it or nothing, in one transaction under an advisory lock (of the transaction,
- * so it also works behind a pooler), and lets `loginRole` become the unprivileged role.
+ * so it also works behind a pooler), lets `loginRole` become the unprivileged role, and restores rights and policies.
  *
- * @returns the names of the migrations applied now.
  * @throws StartError when the database is newer than this program, a migration was changed after it was applied,
  *   or the login role lacks a right.
  */
-export async function migrate(session: Session, loginRole?: string): Promise<string[]> {
-  const migrations = await readMigrations()
+export async function migrate(session: Session, loginRole?: string): Promise<Migrated> {
   try {
     await session.run('begin')
     await session.run("set local lock_timeout = '30s'")
     await session.run(`select pg_advisory_xact_lock(${advisoryLock})`)
-    await session.run('create schema if not exists docket')
-    await session.run(`create table if not exists docket.migrations (
-      version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`)
-    const missing = await missingMigrations(session, migrations)
-    for (const { version, name, sql, checksum } of missing) {
-      await session.run(sql)
-      await session.run(
-        `insert into docket.migrations (version, name, checksum) values (${version}, '${name}', '${checksum}')`,
-      )
-    }
+    const { applied, restored } = await applyMissing(session)
     await grantAppRole(session, loginRole)
+    const repaired = await restoreProtection(session)
     await session.run('commit')
-    return missing.map((migration) => migration.name)
+    return { applied, ...repaired, restored: [...restored, ...repaired.restored] }
   } catch (error) {
     await session.run('rollback').catch(() => undefined)
     throw explained(error)
   }
+}
+
+/** Applies the migrations that are missing, and nothing else. Returns their names, and what was restored for them. */
+export async function applyMissing(session: Session): Promise<{ applied: string[]; restored: string[] }> {
+  await session.run('create schema if not exists docket')
+  await session.run(`create table if not exists docket.migrations (
+    version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`)
+  const migrations = await readMigrations()
+  const missing = await missingMigrations(session, migrations)
+  // The first migration makes the role. Where that was applied elsewhere, the later ones count on it all the same.
+  const restored = missing.length < migrations.length ? await restoreRole(session) : []
+  for (const { version, name, sql, checksum } of missing) {
+    await session.run(sql)
+    await session.run(
+      `insert into docket.migrations (version, name, checksum) values (${version}, '${name}', '${checksum}')`,
+    )
+  }
+  return { applied: missing.map((migration) => migration.name), restored }
 }
 
 /**

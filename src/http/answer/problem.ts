@@ -32,12 +32,12 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   quota_exceeded: {
     status: 409,
     title: 'Quota exceeded',
-    when: 'The caller reached a limit on what one owner may store. Delete something first.',
+    when: 'The caller reached a limit on what one owner may store. detail says which, and what to do.',
   },
   not_found: {
     status: 404,
     title: 'Not found',
-    when: "There is nothing here for this caller. A resource of another owner answers the same as a missing one.",
+    when: 'There is nothing here for this caller. A resource of another owner answers the same as a missing one.',
   },
   method_not_allowed: {
     status: 405,
