@@ -3,8 +3,11 @@ import { startApi, type TestApi } from '../support/api.ts'
 import { faultsOfLog } from '../support/log-check.ts'
 
 let api: TestApi
+/** As it runs in production: repeats are summed up. */
+let brief: TestApi
 beforeAll(async () => {
   api = await startApi({ RATE_LIMIT: '45' })
+  brief = await startApi({ LOG_LEVEL: 'info' })
 })
 afterAll(() => api.close())
 
@@ -42,7 +45,6 @@ test('a refused token is one line: reason, digest of the key id and advice; at t
 })
 
 test('at the level info repeats are summed up, none is lost, and what is pending is told at the end', async () => {
-  const brief = await startApi({ LOG_LEVEL: 'info' })
   const old = await brief.newOwner({ exp: 1 })
   const ann = await brief.newOwner()
   for (let i = 0; i < 20; i++) {
