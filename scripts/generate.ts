@@ -45,7 +45,7 @@ async function protectionMade(): Promise<string> {
   const { openInMemory } = await import('../src/database/embedded/embedded.ts')
   const { applyMissing } = await import('../src/database/setup/migrate.ts')
   const { lookAtProtection } = await import('../src/database/protection/facts.ts')
-  const { embeddedSession } = await import('../src/database/setup/session.ts')
+  const { embeddedSession } = await import('../src/database/drivers/session.ts')
   const { pglite, close } = await openInMemory()
   try {
     const session = embeddedSession(pglite)

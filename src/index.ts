@@ -18,6 +18,7 @@ import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
 import type { Fetch } from './http/server/server.ts'
 import { operations } from './operations.ts'
+import { taskQuotas } from './tasks/quotas.ts'
 
 /** A running API, without a server around it. */
 export type TodoApi = {
@@ -66,7 +67,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
     const { database, issuerPool, rateWindows } = await open({
       statements: statementsOf(listed),
       log,
-      limits: { taskQuota: config.taskQuota, storageQuotaBytes: config.storageQuotaBytes },
+      limits: { quotas: taskQuotas(config) },
     })
     closing.push(() => database.close())
 

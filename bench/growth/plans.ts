@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { z } from 'zod'
 import { batchLimits, enter } from '../../src/database/batch/batch.ts'
+import { taskQuotas } from '../../src/tasks/quotas.ts'
 import type { Caller } from './data.ts'
 import type { Operation } from './operations.ts'
 import { storageQuotaBytes, taskQuota } from './server.ts'
@@ -49,7 +50,9 @@ async function explained(
   const { text, values } = operation.statement(caller)
   await client.query('begin')
   try {
-    await client.query(enter({ ...batchLimits, taskQuota, storageQuotaBytes }), [caller.owner])
+    await client.query(enter({ ...batchLimits, quotas: taskQuotas({ taskQuota, storageQuotaBytes }) }), [
+      caller.owner,
+    ])
     await client.query('set local plan_cache_mode = force_generic_plan')
     await client.query(`prepare looked_at as ${text}`)
     const literals = values.map((value) => (value === null ? 'null' : client.escapeLiteral(String(value))))

@@ -1,9 +1,9 @@
 import { loadConfig, readEnvironment } from '../config.ts'
 import { driverFor } from '../database/drivers/driver.ts'
+import { embeddedSession } from '../database/drivers/session.ts'
 import { openEmbedded } from '../database/embedded/embedded.ts'
 import { migratePostgres } from '../database/open.ts'
 import { type Migrated, migrate } from '../database/setup/migrate.ts'
-import { embeddedSession } from '../database/setup/session.ts'
 
 /** Applies and restores what is missing, says what that was, and names what is not as the migrations made it. */
 export async function runMigrate(): Promise<number> {

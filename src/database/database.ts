@@ -1,9 +1,8 @@
-import { batchOf, prepareAll } from './batch/batch.ts'
+import { type BatchLimits, batchLimits, batchOf, prepareAll } from './batch/batch.ts'
 import type { Engine } from './batch/engine.ts'
 import { type Embedded, embeddedEngine } from './embedded/embedded.ts'
 import { Deadline } from './failures/deadline.ts'
 import { asAppError, databaseUnavailable, mayRepeat } from './failures/failures.ts'
-import { type Quotas, quotas } from './failures/quotas.ts'
 import { attempt, clock } from './failures/retry.ts'
 import { type LanesOptions, openLanes } from './lanes/open-lanes.ts'
 import { ProtectionWatch } from './protection/watch.ts'
@@ -78,9 +77,8 @@ const checkEveryMs = 500
 const most = 3
 
 /** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
-export function databaseOn(engine: Engine, given: Partial<RequestLimits & Quotas> = {}): Database {
-  const limits = { ...requestLimits, ...quotas, ...given }
-  const { requestMs } = limits
+export function databaseOn(engine: Engine, given: Partial<RequestLimits & BatchLimits> = {}): Database {
+  const { requestMs, quotas } = { ...requestLimits, ...batchLimits, ...given }
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })
   return {
     reachable: () => engine.reachable(),
@@ -103,7 +101,7 @@ export function databaseOn(engine: Engine, given: Partial<RequestLimits & Quotas
         // One result for each question, in their order.
         return questions.map(({ rows }, i) => rows(results[i] ?? [])) as ResultsOf<Asked>
       } catch (error) {
-        throw asAppError(error, limits)
+        throw asAppError(error, quotas)
       }
     },
   }

@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Database, openPglite, openPostgres } from '../../src/database/database.ts'
+import { embeddedSession } from '../../src/database/drivers/session.ts'
 import { openInMemory } from '../../src/database/embedded/embedded.ts'
 import { migrate } from '../../src/database/setup/migrate.ts'
-import { embeddedSession } from '../../src/database/setup/session.ts'
 import type { Statement } from '../../src/database/statements/statement.ts'
 import type { Fields } from '../../src/database/statements/writes.ts'
+import { taskQuotas } from '../../src/tasks/quotas.ts'
 import { createTask, deleteTask, patchTask, putTask, taskStatements } from '../../src/tasks/statements.ts'
 import { askOne } from '../support/ask.ts'
 import { freshDatabase } from '../support/database.ts'
@@ -21,7 +22,8 @@ type Opened = {
 }
 
 const log = pino({ level: 'silent' })
-const limits = { taskQuota: 5, storageQuotaBytes: 25_000 }
+const quotas = { taskQuota: 5, storageQuotaBytes: 25_000 }
+const limits = { quotas: taskQuotas(quotas) }
 
 async function onPglite(): Promise<Opened> {
   const embedded = await openInMemory()
@@ -102,8 +104,8 @@ describe.each([
         else for (const one of changes) await done(one)
         const [is, shouldBe] = [await counted(), await stored()]
         expect(is ?? { task_count: 0, byte_count: 0 }).toEqual(shouldBe)
-        expect(Number(shouldBe?.byte_count)).toBeLessThanOrEqual(limits.storageQuotaBytes)
-        expect(Number(shouldBe?.task_count)).toBeLessThanOrEqual(limits.taskQuota)
+        expect(Number(shouldBe?.byte_count)).toBeLessThanOrEqual(quotas.storageQuotaBytes)
+        expect(Number(shouldBe?.task_count)).toBeLessThanOrEqual(quotas.taskQuota)
       }),
       { numRuns: 40 },
     )
@@ -122,7 +124,7 @@ describe.each([
     const longer = patch({ title: 'longer' })
     await expect(longer).rejects.toMatchObject({ code: 'quota_exceeded', reason: 'storage_quota' })
     expect(await counted()).toEqual(await stored())
-    expect(Number((await stored())?.byte_count)).toBeGreaterThan(limits.storageQuotaBytes)
+    expect(Number((await stored())?.byte_count)).toBeGreaterThan(quotas.storageQuotaBytes)
   })
 
   test('a change that leaves the length alone does not write the row that counts', async () => {

@@ -1,9 +1,9 @@
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { createBuiltInIssuer } from '../../src/auth/built-in/built-in-issuer.ts'
+import { embeddedSession } from '../../src/database/drivers/session.ts'
 import { createPglitePool } from '../../src/database/embedded/pglite-pool.ts'
 import { migrate } from '../../src/database/setup/migrate.ts'
-import { embeddedSession } from '../../src/database/setup/session.ts'
 import { freshDatabase } from '../support/database.ts'
 
 /** What a fully migrated database says of itself, as its superuser sees it. */

@@ -17,6 +17,7 @@ import {
   failuresWithoutState,
   mayRepeat,
 } from '../../src/database/failures/failures.ts'
+import { taskQuotas } from '../../src/tasks/quotas.ts'
 import { faults } from '../faults/faults.ts'
 
 /** An error as `pg` makes it of what a server says. */
@@ -70,7 +71,7 @@ test.each([
   ['DQ001', 'task_quota', 'Task limit reached (1,234). Delete tasks first.'],
   ['DQ002', 'storage_quota', 'Storage limit reached (1.5 MB). Delete or shorten tasks first.'],
 ])('%s says which limit applies, and what to do', (state, reason, detail) => {
-  const answer = asAppError(said(state), { taskQuota: 1_234, storageQuotaBytes: 1_500_000 })
+  const answer = asAppError(said(state), taskQuotas({ taskQuota: 1_234, storageQuotaBytes: 1_500_000 }))
   expect([answer.reason, answer.detail]).toEqual([reason, detail])
 })
 

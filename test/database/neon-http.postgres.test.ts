@@ -3,6 +3,7 @@ import { neon } from '@neondatabase/serverless'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Database, openPostgres, type PostgresOptions } from '../../src/database/database.ts'
+import { taskQuotas } from '../../src/tasks/quotas.ts'
 import { createTask, taskStatements } from '../../src/tasks/statements.ts'
 import { marksTable, whoAmI, workloadStatements } from '../isolation/failing.ts'
 import { runWorkload } from '../isolation/workload.ts'
@@ -192,7 +193,7 @@ test('a statement that runs too long is ended by Postgres', async () => {
 })
 
 test('the quota of tasks is told as over TCP', async () => {
-  const database = await open({ taskQuota: 1 })
+  const database = await open({ quotas: taskQuotas({ taskQuota: 1, storageQuotaBytes: 1e9 }) })
   const create = () =>
     outcome(askOne(database, 'ann', createTask, { id: randomUUID(), given: { title: 'x', ...fields } }))
   expect(await create()).toContain('"title":"x"')

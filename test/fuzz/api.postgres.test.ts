@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withSession } from '../../src/database/drivers/session.ts'
 import { migrate } from '../../src/database/setup/migrate.ts'
-import { withSession } from '../../src/database/setup/session.ts'
 import { type Caller, startApi, type TestApi } from '../support/api.ts'
 import { expectDocumented } from '../support/documented-api.ts'
 import { openRawConnection, type RawAnswer, type RawConnection } from '../support/raw-connection.ts'

@@ -46,11 +46,13 @@ const below: Record<string, readonly string[]> = {
 }
 
 /** Nouns of the domain, which stand in their own room, in `operations.ts` and in migrations. */
-const nouns = /\b(tasks?|projects?)\b/i
+const nouns = /\b(?<!Neon )(tasks?|projects?)\b/i
 
 const saysANoun: Rule = (sources) =>
   sources
-    .filter(({ path }) => /^src\/(api|http|database|auth)\//.test(path))
+    .filter(
+      ({ path }) => /^src\/(api|http|database|auth)\//.test(path) && !path.endsWith('/made-by-migrations.ts'),
+    )
     .flatMap((source) => linesWith(source, nouns))
 
 /** The folder of a file, which is a room however deep it is. */

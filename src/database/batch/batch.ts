@@ -1,16 +1,18 @@
 import pg from 'pg'
-import { type Quotas, quotas } from '../failures/quotas.ts'
-import { appRole } from '../setup/roles.ts'
+import type { Quota } from '../statements/quota.ts'
 import type { Access, AnyStatement, Cells, Question } from '../statements/statement.ts'
+import { appRole } from './app-role.ts'
 import { batch, parse, preparation } from './messages.ts'
 
-export type BatchLimits = Quotas & {
+export type BatchLimits = {
+  /** What the triggers of the tables hold each owner to. */
+  readonly quotas: readonly Quota[]
   /** Longest run of one statement, and longest wait for a lock, before Postgres itself gives up. */
   readonly statementTimeoutMs: number
   readonly lockTimeoutMs: number
 }
 
-export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, ...quotas }
+export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, quotas: [] }
 
 /**
  * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
@@ -19,17 +21,19 @@ export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeout
  * Each prepared statement keeps one plan. Left to itself Postgres plans a list anew for each `limit`, which takes as long
  * as running it (ADR 12).
  */
-export function enter(limits: BatchLimits = batchLimits): string {
-  return `select where concat(
-    set_config('role', '${appRole}', true),
-    set_config('app.user_id', $1, true),
-    set_config('statement_timeout', '${limits.statementTimeoutMs}', true),
-    set_config('datestyle', 'ISO', true),
-    set_config('timezone', 'UTC', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true),
-    set_config('lock_timeout', '${limits.lockTimeoutMs}', true),
-    set_config('app.task_quota', '${limits.taskQuota}', true),
-    set_config('app.storage_quota', '${limits.storageQuotaBytes}', true)) is null`
+export function enter({ statementTimeoutMs, lockTimeoutMs, quotas }: BatchLimits = batchLimits): string {
+  const settings = {
+    role: `'${appRole}'`,
+    'app.user_id': '$1',
+    statement_timeout: `'${statementTimeoutMs}'`,
+    lock_timeout: `'${lockTimeoutMs}'`,
+    plan_cache_mode: `'force_generic_plan'`,
+    datestyle: `'ISO'`,
+    timezone: `'UTC'`,
+    ...Object.fromEntries(quotas.map(({ setting, most }) => [setting, `'${most}'`])),
+  }
+  const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', ${value}, true)`)
+  return `select where concat(${calls.join(', ')}) is null`
 }
 
 const enterName = 'enter'

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts'
+import type { Quota } from '../statements/quota.ts'
 import type { Access } from '../statements/statement.ts'
-import { type Quotas, quotaExceeded, quotas } from './quotas.ts'
 
 /**
  * What may be sent again: `anything`, because the batch is known to have changed nothing; `reads`, because nobody
@@ -37,8 +37,7 @@ export const failuresByState: Readonly<Record<string, Failure>> = {
   '57014': row('ran too long', 'nothing'),
   '57P03': row('starting or shutting down: it took nothing', 'anything'),
   '58': row('a system error below Postgres', 'nothing'),
-  DQ001: row('the owner has as many tasks as one may have', 'nothing', 'quota_exceeded'),
-  DQ002: row('the tasks of the owner take as many bytes as they may', 'nothing', 'quota_exceeded'),
+  DQ: row('the owner reached a limit on what one may store', 'nothing', 'quota_exceeded'),
 }
 
 /** A connection that ended with batches in flight, or could not be opened. */
@@ -106,10 +105,14 @@ function severity(error: unknown): string | undefined {
 }
 
 /** The answer for a caller whose batch failed under these quotas; the cause is for the log. */
-export function asAppError(error: unknown, limits: Quotas = quotas): AppError {
+export function asAppError(error: unknown, quotas: readonly Quota[] = []): AppError {
   if (error instanceof AppError) return error
   const { code } = failureOf(error)
-  if (code === 'quota_exceeded') return quotaExceeded(sqlState(error) ?? '', limits, error)
+  if (code === 'quota_exceeded') {
+    const quota = quotas.find(({ state }) => state === sqlState(error))
+    const sentence = quota?.sentence ?? 'Limit reached. Delete something first.'
+    return new AppError(code, sentence, { cause: error, ...(quota && { reason: quota.reason }) })
+  }
   if (code === 'internal') return new AppError(code, 'Something went wrong on our side.', { cause: error })
   return databaseUnavailable(error)
 }

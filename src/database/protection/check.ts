@@ -1,5 +1,5 @@
 import { StartError } from '../../errors.ts'
-import type { Session } from '../setup/session.ts'
+import type { Session } from '../batch/session.ts'
 import { type Difference, differencesOf } from './differences.ts'
 import { lookAtProtection } from './facts.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Session } from '../setup/session.ts'
+import type { Session } from '../batch/session.ts'
 
 /**
  * Who may do what in the schema docket, and what holds statements to the rows of their owner. Texts are in the words

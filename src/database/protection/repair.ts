@@ -1,5 +1,5 @@
-import { appRole } from '../setup/roles.ts'
-import type { Session } from '../setup/session.ts'
+import { appRole } from '../batch/app-role.ts'
+import type { Session } from '../batch/session.ts'
 import { findDifferences } from './check.ts'
 
 /** What was restored, and, in sentences, what is for somebody to decide. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { StartError } from '../../errors.ts'
+import type { Session } from '../batch/session.ts'
 import { type Repaired, restoreProtection, restoreRole } from '../protection/repair.ts'
 import { migrationFiles } from './migration-files.ts'
 import { grantAppRole } from './roles.ts'
-import type { Session } from './session.ts'
 
 export type Migration = {
   readonly version: number

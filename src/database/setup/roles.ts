@@ -1,8 +1,6 @@
 import { StartError } from '../../errors.ts'
-import type { Session } from './session.ts'
-
-/** The role every statement runs as: it owns nothing, can log in nowhere, and cannot bypass row-level security. */
-export const appRole = 'docket_app'
+import { appRole } from '../batch/app-role.ts'
+import type { Session } from '../batch/session.ts'
 
 const oldestPostgres = 15
 

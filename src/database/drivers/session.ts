@@ -1,25 +1,16 @@
 import type { PGliteInterface } from '@electric-sql/pglite'
 import pg from 'pg'
-import { clientConfig } from '../drivers/connection-url.ts'
-import type { Driver } from '../drivers/driver.ts'
-import { connectedOverWebSocket, loadNeonDriver } from '../drivers/neon-driver.ts'
+import type { Column, Session } from '../batch/session.ts'
 import { connectsSoon, unreachable } from '../failures/failed-connects.ts'
 import { attempt, clock } from '../failures/retry.ts'
+import { clientConfig } from './connection-url.ts'
+import type { Driver } from './driver.ts'
+import { connectedOverWebSocket, loadNeonDriver } from './neon-driver.ts'
 
-type Column = string | number | boolean | null
 type Result = { rows: Record<string, Column>[] }
 
 /** What a session needs of a client, whichever driver it is of. */
 type Client = { query(text: string): Promise<Result | Result[]>; end(): Promise<void> }
-
-/**
- * A plain session of the login role, for migrations and for looking at the database at start-up. Rows of owners
- * are not read or written through it.
- */
-export type Session = {
-  /** Runs SQL text, one statement or several, and returns the rows of the last one. */
-  run(text: string): Promise<Record<string, Column>[]>
-}
 
 /**
  * Connects, does the work, and disconnects. HTTP has no sessions: with `neon-http` too it is one over a WebSocket.
