@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { mkdir, symlink } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { cleanUp, type Docket, newFolder, root, run, startDocket } from '../support/process.ts'
@@ -29,6 +30,15 @@ beforeAll(async () => {
   server = await startDocket({ DATA_DIR: dataDir })
 })
 afterAll(cleanUp)
+
+/** A folder in which `npx docket` is ours, and nobody's `.env` takes part. */
+async function readersFolder(): Promise<string> {
+  const folder = await newFolder()
+  const bin = join(folder, 'node_modules/.bin')
+  await mkdir(bin, { recursive: true })
+  await symlink(join(root, 'bin/docket.js'), join(bin, 'docket'))
+  return folder
+}
 
 /** The text as it reads for the server of this test, which has another port. */
 const here = (text: string) => text.replaceAll('http://127.0.0.1:8000', server.url)
@@ -69,7 +79,7 @@ test.each(documents)('every command in %s works, and answers what stands below i
   )
   const end = '\n--- end of block ---\n'
   const shell = run('sh', ['-ec', here(script.join(`printf '%s' '${end}'\n`))], {
-    folder: root,
+    folder: await readersFolder(),
     environment: {
       PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter),
       PORT: new URL(server.url).port,
