@@ -10,7 +10,8 @@ const usage = `Usage: node scripts/generate.ts [--check]
 
 Writes the files that follow from the source:
   .env.example   from src/config/variables.ts
-  README.md      its configuration table, between two markers, from the same
+  docs/CONFIGURATION.md
+                 its table, between two markers, from the same
   openapi.json   from the routes and schemas of the app
   src/database/protection/made-by-migrations.ts
                  the rights and policies that the files in migrations make, from a database that they made
@@ -29,7 +30,7 @@ class NoPlace extends Error {}
 
 export const generatedFiles: readonly GeneratedFile[] = [
   { path: '.env.example', produce: () => environmentExample(Object.values(variables)) },
-  { path: 'README.md', produce: (current) => withTable(current, Object.values(variables)) },
+  { path: 'docs/CONFIGURATION.md', produce: (current) => withTable(current, Object.values(variables)) },
   {
     path: 'openapi.json',
     produce: async () => {

@@ -46,7 +46,7 @@ describe('the configuration table', () => {
 describe('a generated file', () => {
   let folder: string
   const file = { path: 'made.txt', produce: () => 'made\n' }
-  const table = { path: 'README.md', produce: (current: string) => withTable(current, settings) }
+  const table = { path: 'TABLE.md', produce: (current: string) => withTable(current, settings) }
   const broken = { path: 'broken.txt', produce: () => Promise.reject(new Error('no such schema')) }
   const read = (path: string) => readFileSync(join(folder, path), 'utf8')
 
@@ -70,9 +70,9 @@ describe('a generated file', () => {
   })
 
   test('without a place for its table is passed over by writing and named by a check', async () => {
-    writeFileSync(join(folder, 'README.md'), 'no table here\n')
+    writeFileSync(join(folder, 'TABLE.md'), 'no table here\n')
     expect(await bringUpToDate(folder, table, false)).toBeUndefined()
-    expect(read('README.md')).toBe('no table here\n')
+    expect(read('TABLE.md')).toBe('no table here\n')
     expect(await bringUpToDate(folder, table, true)).toMatch(/no lines <!-- configuration:start -->/)
   })
 
@@ -84,7 +84,7 @@ describe('a generated file', () => {
   test('has its place in the list', () => {
     expect(generatedFiles.map(({ path }) => path)).toEqual([
       '.env.example',
-      'README.md',
+      'docs/CONFIGURATION.md',
       'openapi.json',
       'src/database/protection/made-by-migrations.ts',
     ])
