@@ -167,7 +167,7 @@ describe('docs/FAULTS.md', () => {
   const sorted = <T>(table: Readonly<Record<string, T>>) =>
     Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1))
   const repeated = { anything: 'reads and writes', reads: 'reads', nothing: 'nothing' }
-  const answers = { unavailable: '503', internal: '500', quota_exceeded: '403' }
+  const answers = { unavailable: '503', internal: '500', quota_exceeded: '409' }
 
   test('has the table of failed batches as the code has it', () => {
     const rows = [...sorted(failuresByState), ...Object.entries(failuresWithoutState)].map(
