@@ -25,6 +25,20 @@ export default defineConfig({
       },
       { test: { ...onEngine, name: 'pglite', env: { TEST_ENGINE: 'pglite' } } },
       {
+        // The loops over all operations once more, with a resource that only tests have.
+        test: {
+          ...onEngine,
+          name: 'toy',
+          include: [
+            'test/contract/operations.http.test.ts',
+            'test/isolation/matrix.http.test.ts',
+            'test/database/round-trips.postgres.test.ts',
+          ],
+          env: { TEST_ENGINE: 'postgres', TEST_TOY: 'true' },
+          globalSetup: ['test/support/real-postgres.ts'],
+        },
+      },
+      {
         test: {
           ...onEngine,
           name: 'postgres',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Caller, startApi, type TestApi } from '../support/api.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
+import { bodyOf, operations, pathOf } from '../support/openapi-operations.ts'
 import { startProxy, type TcpProxy } from '../support/proxy.ts'
 
 let postgres: FreshDatabase
@@ -53,6 +54,17 @@ test.each<[what: string, status: number, flights: number, path: string, method: 
   }
   expect(await flightsOf(call)).toBe(flights)
   expect(answered).toBe(status)
+})
+
+test.each(
+  operations
+    .filter(({ security }) => security.length > 0)
+    .map((each) => ({ ...each, name: `${each.method} ${each.path}` })),
+)('$name takes one database round trip at most', async (operation) => {
+  const headers = { authorization: `Bearer ${ann.token}` }
+  const { method } = operation
+  const call = () => api.call(pathOf(operation, id), { method, headers, body: bodyOf(operation) })
+  expect(await flightsOf(call)).toBeLessThanOrEqual(1)
 })
 
 test('a request without a good token makes none', async () => {

@@ -3,12 +3,16 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { loadConfig } from '../../src/config.ts'
 import { driverFor } from '../../src/database/drivers/driver.ts'
+import { embeddedSession } from '../../src/database/drivers/session.ts'
 import { openInMemory } from '../../src/database/embedded/embedded.ts'
 import { openEmbeddedDatabase, openPostgresDatabase } from '../../src/database/open.ts'
+import { migrate } from '../../src/database/setup/migrate.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { type OpenDatabaseOf, wire } from '../../src/index.ts'
 import { freshDatabase } from './database.ts'
 import { faultsOfLog, stringsIn } from './log-check.ts'
+import { admin } from './real-postgres.ts'
+import { extraSql, testedOperations } from './tested-operations.ts'
 import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts'
 
 /** Which database this run of an `*.http.test.ts` file is about. */
@@ -86,7 +90,7 @@ export async function startApi(
   const sent = new Set<string>()
   const open: OpenDatabaseOf = (common) =>
     databaseUrl === ''
-      ? openEmbeddedDatabase({ ...common, open: openInMemory })
+      ? openEmbeddedDatabase({ ...common, open: openPrepared })
       : openPostgresDatabase({
           ...common,
           url: databaseUrl,
@@ -98,7 +102,15 @@ export async function startApi(
             connections: config.database.kind === 'postgres' ? config.database.connections : 4,
           },
         })
-  const api = await wire({ config, secrets, log, origin: 'http://127.0.0.1', open })
+  if (extraSql !== undefined && databaseUrl !== '') await admin(databaseUrl, extraSql)
+  const api = await wire({
+    operations: testedOperations,
+    config,
+    secrets,
+    log,
+    origin: 'http://127.0.0.1',
+    open,
+  })
   const { production } = config
   const server = await listen({ host: '127.0.0.1', port: 0, production, log, fetch: api.fetch })
   const url = `http://127.0.0.1:${server.port}`
@@ -135,6 +147,15 @@ export async function startApi(
       if (faults.length > 0) throw new Error(`The log is not as it should be:\n${faults.join('\n')}`)
     },
   }
+}
+
+/** In memory, and migrated when it has to hold more than the migrations make. */
+async function openPrepared() {
+  const embedded = await openInMemory()
+  if (extraSql === undefined) return embedded
+  await migrate(embeddedSession(embedded.pglite))
+  await embedded.pglite.exec(extraSql)
+  return embedded
 }
 
 async function send(url: string, { method, headers = {}, body }: Call = {}): Promise<Answer> {

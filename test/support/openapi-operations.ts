@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { describeApi } from '../../src/app.ts'
 import { JsonSchema, sampleOf } from './json-schema.ts'
+import { testedOperations } from './tested-operations.ts'
 
 const Content = z.record(z.string(), z.object({ schema: JsonSchema }))
 const Parameter = z.object({
@@ -35,7 +36,7 @@ export type DocumentedOperation = z.output<typeof Described> & {
   readonly path: string
 }
 
-const document = Document.parse(describeApi())
+const document = Document.parse(describeApi(testedOperations))
 
 /** The named schemas of the document. */
 export const { schemas } = document.components
