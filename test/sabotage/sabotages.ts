@@ -63,8 +63,22 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: 'a token of another type is refused',
     file: 'src/auth/compact-token.ts',
-    find: "header.typ !== undefined && header.typ !== 'JWT'",
+    find: 'header.typ !== undefined && !isJwtType(header.typ)',
     replace: 'false',
+    caughtBy: plain('test/auth/access-token'),
+  },
+  {
+    name: 'only the whole media type of a JWT is one',
+    file: 'src/auth/compact-token.ts',
+    find: '/^(application\\/)?jwt$/i',
+    replace: '/jwt$/i',
+    caughtBy: plain('test/auth/access-token'),
+  },
+  {
+    name: 'a subject of blanks names nobody',
+    file: 'src/auth/claims.ts',
+    find: '(?=.*\\S)',
+    replace: '',
     caughtBy: plain('test/auth/access-token'),
   },
   {
