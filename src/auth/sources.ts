@@ -7,8 +7,9 @@ import { remoteKeys } from './keys/key-set.ts'
 export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIssuer): KeySource[] {
   const sources: KeySource[] = []
   if (config.keySet !== undefined) {
-    const { url, issuers, audiences } = config.keySet
-    sources.push({ kind: 'key-set', issuers, audiences, fetchKeys: remoteKeys(url), label: 'key set' })
+    const { url, issuers, audiences, allowHttp } = config.keySet
+    const fetchKeys = remoteKeys(url, { allowHttp })
+    sources.push({ kind: 'key-set', issuers, audiences, fetchKeys, label: 'key set' })
   }
   if (config.sharedSecret !== undefined && secrets.jwtSecret !== undefined) {
     const { issuer, audiences } = config.sharedSecret

@@ -82,6 +82,20 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: plain('test/auth/access-token'),
   },
   {
+    name: 'a key set is read over http only where a setting says so',
+    file: 'src/auth/keys/key-set.ts',
+    find: '(isUnprotected(target) && !allowHttp)',
+    replace: 'false',
+    caughtBy: plain('test/auth/verification-key'),
+  },
+  {
+    name: 'no setting names a key set over http unless another one allows it',
+    file: 'src/config/values.ts',
+    find: 'webUrl.refine((url) => !isUnprotected(url), {',
+    replace: 'webUrl.refine(() => true, {',
+    caughtBy: plain('test/config'),
+  },
+  {
     name: 'a remembered token dies when its key leaves the set',
     file: 'src/auth/token-cache.ts',
     find: ' || !entry.key.live',
