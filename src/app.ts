@@ -71,7 +71,7 @@ export function createApp({
 
   app.use(requestLog(log, production))
   // First, so that a page of an allowed origin can read whatever is refused after it.
-  app.use('/api/*', cors(corsOrigins))
+  app.use('/api/*', cors(corsOrigins, log))
   app.use(readableHead)
   const nobodyTook = unmatched(surface)
   app.options('*', nobodyTook)

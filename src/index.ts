@@ -93,7 +93,13 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
 
     const sources = keySources(config, secrets, issuer)
     const { demands, tokenHorizonSeconds: horizonSeconds } = config
-    const tokens = createAccessTokens({ sources, log, demands, horizonSeconds })
+    const tokens = createAccessTokens({
+      sources,
+      log,
+      demands,
+      horizonSeconds,
+      advises: !config.production,
+    })
     closing.push(() => tokens.close())
 
     const ownerWindows = config.rateLimit.store === 'postgres' ? rateWindows?.() : undefined

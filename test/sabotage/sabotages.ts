@@ -96,6 +96,20 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: plain('test/config'),
   },
   {
+    name: 'in production a refusal says nothing about which check failed',
+    file: 'src/index.ts',
+    find: 'advises: !config.production',
+    replace: 'advises: true',
+    caughtBy: onPostgres('test/http/refusals'),
+  },
+  {
+    name: 'a page of this server is not told of as a stranger',
+    file: 'src/http/gate/cors.ts',
+    find: 'if (!isOwn(c, origin)) noteRefusal(log, c)',
+    replace: 'noteRefusal(log, c)',
+    caughtBy: onPglite('test/http/cors'),
+  },
+  {
     name: 'a remembered token dies when its key leaves the set',
     file: 'src/auth/token-cache.ts',
     find: ' || !entry.key.live',
