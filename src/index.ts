@@ -5,7 +5,7 @@ import { createApp, describeApi } from './app.ts'
 import { createAccessTokens } from './auth/access-token.ts'
 import type { BuiltInIssuer } from './auth/built-in/built-in-issuer.ts'
 import { developmentSecret } from './auth/built-in/development-secret.ts'
-import { keySources } from './auth/sources.ts'
+import { howToGetToken, keySources } from './auth/sources.ts'
 import { requireOptionalPackages } from './config/optional-packages.ts'
 import type { Config, Secrets } from './config.ts'
 import type { BatchLimits } from './database/batch/batch.ts'
@@ -115,6 +115,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
       answerBytes: answerBytes(),
+      howToGetToken: howToGetToken(config),
       readiness: () => ({ database: database.reachable(), keys: tokens.ready(), serving }),
       ...(issuer && { issuer }),
     })

@@ -11,12 +11,14 @@ const ownSecret = { AUTH_JWT_SECRET: 'x'.repeat(32), AUTH_JWT_ISSUER: 'login', A
 test('one’s own Better Auth is named, and where its token goes', () => {
   const text = bannerOf(ownBetterAuth)
   expect(text).toContain('tokens    https://app.example.com/api/auth/jwks')
-  expect(text).toMatch(/token of your Better Auth .+\n\nTOKEN='paste it here'\ncurl /)
+  expect(text).toMatch(
+    /token from your Better Auth \(GET https:\/\/app\.example\.com\/api\/auth\/token.+\n\nTOKEN='paste it here'\ncurl /,
+  )
 })
 
 test('a shared secret alone is called that, and no Better Auth is spoken of', () => {
   const text = bannerOf(ownSecret)
   expect(text).toContain('tokens    shared secret (AUTH_JWT_SECRET)')
-  expect(text).toMatch(/signed with your shared secret .+\n\nTOKEN='paste it here'\ncurl /)
+  expect(text).toMatch(/with the shared secret .+\n\nTOKEN='paste it here'\ncurl /)
   expect(text).not.toContain('Better Auth')
 })
