@@ -22,3 +22,9 @@ test('a shared secret alone is called that, and no Better Auth is spoken of', ()
   expect(text).toMatch(/with the shared secret .+\n\nTOKEN='paste it here'\ncurl /)
   expect(text).not.toContain('Better Auth')
 })
+
+test('the token of the demo user is asked for in a way that works under any HOST', () => {
+  const lineFor = (origin: string) => /^TOKEN=.*$/m.exec(banner(origin, loadConfig({}).config))?.[0]
+  expect(lineFor('http://127.0.0.1:8000')).toBe('TOKEN=$(curl -s $API/docs/token)')
+  expect(lineFor('http://192.168.0.7:8000')).toBe("TOKEN=$(curl -s $API/docs/token -H 'Host: localhost')")
+})

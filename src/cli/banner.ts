@@ -1,6 +1,6 @@
 import { howToGetToken } from '../auth/sources.ts'
 import type { Config } from '../config.ts'
-import { demoTokenPath } from '../http/docs/demo-token.ts'
+import { demoTokenPath, isOwnName } from '../http/docs/demo-token.ts'
 
 /** What a person sees when the server is up in development: where it is, and a first request that works when pasted. */
 export function banner(origin: string, config: Config): string {
@@ -28,11 +28,13 @@ export function banner(origin: string, config: Config): string {
 
 /** A token of the demo user, who is the one of `/docs` too, and a task of theirs: needs nothing but a POSIX shell and curl. */
 function firstRequest(origin: string): string[] {
+  // HOST may be another name or address of this machine, and the token is for its own people.
+  const fromHere = isOwnName(new URL(origin).hostname) ? '' : " -H 'Host: localhost'"
   return [
     '  Create a task as the demo user of /docs (paste all of it):',
     '',
     `API=${origin}`,
-    `TOKEN=$(curl -s $API${demoTokenPath})`,
+    `TOKEN=$(curl -s $API${demoTokenPath}${fromHere})`,
     `curl -i $API/api/v1/tasks -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"title":"Buy milk"}'`,
   ]
 }

@@ -4,7 +4,7 @@ import { gzip } from 'node:zlib'
 import { type Context, Hono } from 'hono'
 import { html, raw } from 'hono/html'
 import release from '../../../vendor/scalar/release.json' with { type: 'json' }
-import { demoTokenPath } from './demo-token.ts'
+import { demoTokenPath, isOwnName } from './demo-token.ts'
 
 type DocsOptions = {
   /** Path of the OpenAPI document on this origin, such as `/openapi.json`. */
@@ -61,7 +61,7 @@ export function docsRoutes(options: DocsOptions): Hono {
 }
 
 function isByOwnName(c: Context): boolean {
-  return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(c.req.url).hostname)
+  return isOwnName(new URL(c.req.url).hostname)
 }
 
 async function tokenOrNone(demoToken: DocsOptions['demoToken']) {
