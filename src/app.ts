@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Operation } from './api/operation.ts'
 import type { AccessTokens } from './auth/access-token.ts'
 import type { BuiltInIssuer } from './auth/built-in/built-in-issuer.ts'
-import { signIn } from './caller/sign-in.ts'
+import { demoTokens, signIn } from './caller/sign-in.ts'
 import type { Database } from './database/database.ts'
 import type { RateWindows } from './database/rate-windows.ts'
 import { healthRoutes, type Readiness } from './health/routes.ts'
@@ -49,6 +49,8 @@ export type Parts = {
   readiness: () => Readiness
   /** Most bytes of responses that wait for owners to read them. */
   answerBytes: number
+  /** What a person does to get a token where there is no demo user: the middle of a sentence. */
+  howToGetToken: string
   /** Only in development, and only when no other source of tokens is configured. */
   issuer?: BuiltInIssuer
 }
@@ -64,6 +66,7 @@ export function createApp({
   limits,
   readiness,
   answerBytes,
+  howToGetToken,
   issuer,
 }: Parts): Hono<Env> {
   const surface = surfaceOf(listed, readiness)
@@ -71,7 +74,7 @@ export function createApp({
 
   app.use(requestLog(log, production))
   // First, so that a page of an allowed origin can read whatever is refused after it.
-  app.use('/api/*', cors(corsOrigins))
+  app.use('/api/*', cors(corsOrigins, log))
   app.use(readableHead)
   const nobodyTook = unmatched(surface)
   app.options('*', nobodyTook)
@@ -102,7 +105,8 @@ export function createApp({
   const document = Buffer.from(JSON.stringify(openapiDocument(surface)))
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
-  app.route('/', docsRoutes({ openapiUrl: openapiPath, ...(issuer && { demoToken: issuer.demoToken }) }))
+  const demoToken = issuer && demoTokens(issuer)
+  app.route('/', docsRoutes({ openapiUrl: openapiPath, howToGetToken, ...(demoToken && { demoToken }) }))
   if (issuer) app.on(['GET', 'POST'], '/api/auth/*', withOurHeaders, signIn(issuer, log))
 
   app.notFound(nobodyTook)
@@ -120,7 +124,11 @@ export function describeApi(listed: readonly Operation[] = operations): object {
 }
 
 function surfaceOf(listed: readonly Operation[], readiness: () => Readiness): Surface {
-  const openRoutes: readonly OpenRoute[] = [...healthRoutes(readiness), problemPages, ...documentationRoutes]
+  const openRoutes: readonly OpenRoute[] = [
+    ...healthRoutes(readiness),
+    problemPages,
+    ...documentationRoutes(basePath),
+  ]
   return { operations: listed, openRoutes, basePath }
 }
 

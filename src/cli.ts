@@ -9,8 +9,8 @@ Usage: npx docket <command> [options]
   start     run the server; settings come from the environment or a .env file
               --workers N   so many processes behind one port, at most one for each core; auto: that many
   migrate   bring the database up to date and restore missing rights; in production do this before start
-  token     print a JWT of a demo user of the running server, not the one of /docs (development only)
-              --user NAME   somebody else than "demo": an owner with tasks of their own
+  token     print a JWT of the demo user of the running server, the one of /docs (development only)
+              --user NAME   somebody else: an owner with tasks of their own
   doctor    check settings, database, role, migrations, rights, policies and keys, and say what to do
   openapi   print the OpenAPI document
 

@@ -27,6 +27,8 @@ export type Config = {
         readonly driver: 'auto' | 'postgres' | 'neon-http' | 'neon-ws'
         readonly connections: number
       }
+  /** The origin of the app that runs Better Auth. */
+  readonly betterAuthUrl?: string
   /** A remote key set (RFC 7517) and the issuers that only its keys may speak for. */
   readonly keySet?: KeySetSource
   /** HS256 by `secrets.jwtSecret`; its issuer is never one of the key set's. */
@@ -90,6 +92,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
   const production = kind === 'production'
   const database = readDatabase(settings, production)
   const keys = readKeySources(settings, production)
+  const { betterAuthUrl } = keys.config
   const config: Config = {
     environment: kind,
     production,
@@ -111,7 +114,7 @@ export function loadConfig(environment: Environment): { config: Config; secrets:
       store: readRateLimitStore(settings),
     },
     trustedProxies: settings.read(variables.trustedProxies) ?? [],
-    corsOrigins: settings.read(variables.corsOrigins) ?? [],
+    corsOrigins: settings.read(variables.corsOrigins) ?? (betterAuthUrl ? [betterAuthUrl] : []),
     logLevel: settings.read(variables.logLevel),
     tokenHorizonSeconds: settings.read(variables.tokenHorizon),
     misspelt: misspelt(environment),

@@ -77,6 +77,8 @@ export const events = {
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
   /** In production `X-Forwarded-For` came from a peer that TRUSTED_PROXIES does not name; the first time only. */
   proxy_untrusted: z.strictObject({ peer: Digest, advice: z.string() }),
+  /** A page of an origin that CORS_ORIGINS does not name asked; a browser keeps the answer from it. */
+  origin_refused: z.strictObject({ request_id: z.string(), advice: z.string() }),
   /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
   /** Answered before the app saw it: what Node's parser could not read, or a defect on the way to the app. */
@@ -142,6 +144,7 @@ const sentences: Record<EventName, string> = {
   issuer: 'built-in issuer',
   rate_limited: 'too many requests',
   proxy_untrusted: 'X-Forwarded-For came from a peer that TRUSTED_PROXIES does not name',
+  origin_refused: 'a page of an origin that may not read the answer',
   many_missing: 'many tasks asked for that are not there',
   request_unseen: 'request that could not be read',
   connections_cut: 'connections closed without an answer',

@@ -5,7 +5,7 @@ import { createApp, describeApi } from './app.ts'
 import { createAccessTokens } from './auth/access-token.ts'
 import type { BuiltInIssuer } from './auth/built-in/built-in-issuer.ts'
 import { developmentSecret } from './auth/built-in/development-secret.ts'
-import { keySources } from './auth/sources.ts'
+import { howToGetToken, keySources } from './auth/sources.ts'
 import { requireOptionalPackages } from './config/optional-packages.ts'
 import type { Config, Secrets } from './config.ts'
 import type { BatchLimits } from './database/batch/batch.ts'
@@ -94,7 +94,13 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
 
     const sources = keySources(config, secrets, issuer)
     const { demands, tokenHorizonSeconds: horizonSeconds } = config
-    const tokens = createAccessTokens({ sources, log, demands, horizonSeconds })
+    const tokens = createAccessTokens({
+      sources,
+      log,
+      demands,
+      horizonSeconds,
+      advises: !config.production,
+    })
     closing.push(() => tokens.close())
 
     const ownerWindows = config.rateLimit.store === 'postgres' ? rateWindows?.() : undefined
@@ -110,6 +116,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
       corsOrigins: config.corsOrigins,
       limits: { ...config.rateLimit, trustedProxies: config.trustedProxies, ownerWindows },
       answerBytes: answerBytes(),
+      howToGetToken: howToGetToken(config),
       readiness: () => ({
         database: database.reachable(),
         isolation: database.isolated(),

@@ -117,7 +117,9 @@ describe('the declarations', () => {
       reusePort: true,
       dataDir: '/var/lib/docket',
       database: { kind: 'postgres', driver: 'neon-http', connections: 32 },
+      betterAuthUrl: 'https://app.example.com',
       keySet: {
+        allowHttp: true,
         url: 'https://app.example.com/api/auth/jwks',
         issuers: ['https://app.example.com'],
         audiences: ['https://app.example.com'],

@@ -14,7 +14,7 @@ import {
   type VerificationKey,
 } from './keys/verification-key.ts'
 import type { Principal } from './principal.ts'
-import { refusal } from './refusal.ts'
+import { advised, refusal } from './refusal.ts'
 import { createSignatureBudget } from './signature-budget.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
 
@@ -69,6 +69,8 @@ type Options = {
   readonly cacheSize?: number
   readonly keySetTiming?: Partial<KeySetTiming>
   readonly demands?: Demands
+  /** Whether who sends a refused token is told the advice that the log has. Never in production. */
+  readonly advises?: boolean
 }
 
 type Source = {
@@ -93,6 +95,7 @@ export function createAccessTokens(options: Options): AccessTokens {
     leewaySeconds = 5,
     cacheSize = 10_000,
     demands = noDemands,
+    advises = false,
   } = options
   const issuers = options.sources.flatMap((source) => [...source.issuers])
   if (new Set(issuers).size < issuers.length) throw new Error('an issuer belongs to one key source only')
@@ -122,8 +125,9 @@ export function createAccessTokens(options: Options): AccessTokens {
       cache.set(digest, { principal, key, keys: source.keys, diesAt: (expiresAt + leewaySeconds) * 1000 })
       return principal
     } catch (error) {
-      if (error instanceof AppError) error.note = { ...error.note, kid: keyIdHash(kid) }
-      throw error
+      if (!(error instanceof AppError)) throw error
+      error.note = { ...error.note, kid: keyIdHash(kid) }
+      throw advises ? advised(error) : error
     }
   }
 

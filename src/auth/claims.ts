@@ -13,8 +13,8 @@ export type ClaimsPolicy = {
 
 export type CheckedClaims = { readonly subject: string; readonly issuer: string; readonly expiresAt: number }
 
-/** 1 to 255 code points; no controls, invisible format characters, halves of a pair or line separators. */
-const printable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u
+/** 1 to 255 code points, not all blank; no controls, invisible format characters, halves of a pair or line separators. */
+const printable = /^(?=.*\S)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u
 
 /**
  * Checks the claims of a token whose signature is good (RFC 7519, section 4.1, all of `iss aud sub exp` required).

@@ -25,7 +25,8 @@ export function bearerToken(values: readonly string[]): string {
 
 /**
  * Reads a JWS in compact form (RFC 7515, section 7.1) that has exactly one spelling: three parts of canonical
- * base64url, header and payload JSON objects in UTF-8, no forbidden header member, `typ` absent or `JWT`.
+ * base64url, header and payload JSON objects in UTF-8, no forbidden header member, `typ` absent or the
+ * media type `application/jwt`.
  * Throws `invalid_token`.
  */
 export function readCompactToken(token: string): CompactToken {
@@ -37,11 +38,16 @@ export function readCompactToken(token: string): CompactToken {
   const header = readObject(encodedHeader)
   if (header === undefined) throw refusal('header_unreadable')
   if (forbiddenMembers.some((name) => Object.hasOwn(header, name))) throw refusal('header_member_forbidden')
-  if (header.typ !== undefined && header.typ !== 'JWT') throw refusal('type_not_jwt')
+  if (header.typ !== undefined && !isJwtType(header.typ)) throw refusal('type_not_jwt')
 
   const claims = readObject(encodedPayload)
   if (claims === undefined) throw refusal('payload_unreadable')
   return { header, claims }
+}
+
+/** Media types have no letter case, and `typ` may leave out `application/` (RFC 7515, section 4.1.9). */
+function isJwtType(typ: unknown): boolean {
+  return typeof typ === 'string' && /^(application\/)?jwt$/i.test(typ)
 }
 
 /** Padding, unused bits, foreign characters and the other alphabet would each be a second spelling of the same token. */

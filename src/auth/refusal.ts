@@ -34,7 +34,7 @@ const codes = {
 
 export type RefusalReason = keyof typeof codes
 
-/** The only sentences a caller sees. `invalid_token` says nothing about which check failed. */
+/** The only sentences a caller sees in production. `invalid_token` says nothing about which check failed. */
 const details: Record<(typeof codes)[RefusalReason], string> = {
   malformed_request: 'Send exactly one Authorization header.',
   unauthenticated: 'Sign in and send the token as "Authorization: Bearer <token>".',
@@ -76,5 +76,16 @@ export function refusal(reason: RefusalReason, retryAfterSeconds?: number): AppE
     reason,
     note: { advice: refusalAdvice[reason] },
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  })
+}
+
+/** The same failure, whose sender is told the advice too. For development: it says which check failed. */
+export function advised(error: AppError): AppError {
+  const { code, detail, reason, note, retryAfterSeconds } = error
+  if (note?.advice === undefined) return error
+  return new AppError(code, `${detail} ${note.advice}`, {
+    note,
+    ...(reason !== undefined && { reason }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   })
 }

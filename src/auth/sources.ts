@@ -1,3 +1,4 @@
+import { isUnprotected } from '../config/values.ts'
 import type { Config, Secrets } from '../config.ts'
 import type { KeySource } from './access-token.ts'
 import type { BuiltInIssuer } from './built-in/built-in-issuer.ts'
@@ -7,8 +8,9 @@ import { remoteKeys } from './keys/key-set.ts'
 export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIssuer): KeySource[] {
   const sources: KeySource[] = []
   if (config.keySet !== undefined) {
-    const { url, issuers, audiences } = config.keySet
-    sources.push({ kind: 'key-set', issuers, audiences, fetchKeys: remoteKeys(url), label: 'key set' })
+    const { url, issuers, audiences, allowHttp } = config.keySet
+    const fetchKeys = remoteKeys(url, { allowHttp })
+    sources.push({ kind: 'key-set', issuers, audiences, fetchKeys, label: 'key set' })
   }
   if (config.sharedSecret !== undefined && secrets.jwtSecret !== undefined) {
     const { issuer, audiences } = config.sharedSecret
@@ -23,4 +25,15 @@ export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIss
       label: 'built-in issuer',
     })
   return sources
+}
+
+/** What a person does to get a token where no demo user has one: the middle of a sentence. */
+export function howToGetToken({ betterAuthUrl, keySet }: Config): string {
+  if (betterAuthUrl !== undefined) {
+    // A name inside a network is nobody's business outside, and leads nowhere there.
+    const where = isUnprotected(new URL(betterAuthUrl)) ? '' : betterAuthUrl
+    return `get a token from your Better Auth (GET ${where}/api/auth/token, signed in there)`
+  }
+  if (keySet !== undefined) return `get a token from the server that signs for ${keySet.issuers[0]}`
+  return 'sign a token with the shared secret (AUTH_JWT_SECRET, HS256)'
 }

@@ -22,6 +22,17 @@ export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
   }
 }
 
+/**
+ * Fresh tokens of the demo user.
+ * @throws AppError `unavailable` when the issuer's database is out of reach.
+ */
+export function demoTokens(issuer: BuiltInIssuer): () => Promise<string> {
+  return () =>
+    issuer.demoToken().catch((error: unknown) => {
+      throw databaseUnavailable(error)
+    })
+}
+
 /** The request with a body that was counted: Better Auth reads whatever comes. */
 async function bounded(c: Context): Promise<Request> {
   const { raw } = c.req

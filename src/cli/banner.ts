@@ -1,4 +1,6 @@
+import { howToGetToken } from '../auth/sources.ts'
 import type { Config } from '../config.ts'
+import { demoTokenPath, isOwnName } from '../http/docs/demo-token.ts'
 
 /** What a person sees when the server is up in development: where it is, and a first request that works when pasted. */
 export function banner(origin: string, config: Config): string {
@@ -24,26 +26,26 @@ export function banner(origin: string, config: Config): string {
   return lines.join('\n')
 }
 
-/** Sign up, trade the session for a JWT, create a task: needs nothing but a POSIX shell and curl. A new address each time, so it can be pasted again. */
+/** A token of the demo user, who is the one of `/docs` too, and a task of theirs: needs nothing but a POSIX shell and curl. */
 function firstRequest(origin: string): string[] {
+  // HOST may be another name or address of this machine, and the token is for its own people.
+  const fromHere = isOwnName(new URL(origin).hostname) ? '' : " -H 'Host: localhost'"
   return [
-    '  Sign up, get a token, create a task (paste all of it):',
+    '  Create a task as the demo user of /docs (paste all of it):',
     '',
     `API=${origin}`,
-    `SESSION=$(curl -s $API/api/auth/sign-up/email -H 'Content-Type: application/json' \\`,
-    `  -d '{"name":"Ann","email":"ann-'$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')'@example.com","password":"correct horse"}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
-    `TOKEN=$(curl -s $API/api/auth/token -H "Authorization: Bearer $SESSION" | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
+    `TOKEN=$(curl -s $API${demoTokenPath}${fromHere})`,
     `curl -i $API/api/v1/tasks -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"title":"Buy milk"}'`,
   ]
 }
 
 function ownToken(origin: string, config: Config): string[] {
   return [
-    config.keySet === undefined
-      ? '  With a token signed with your shared secret (HS256):'
-      : '  With a token of your Better Auth (GET /api/auth/token there):',
+    `  ${capitalised(howToGetToken(config))}, then:`,
     '',
     "TOKEN='paste it here'",
     `curl -i ${origin}/api/v1/tasks -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"title":"Buy milk"}'`,
   ]
 }
+
+const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)

@@ -5,7 +5,7 @@ import { KeySetFault } from '../auth/keys/key-document.ts'
 import { loadKeys, remoteKeys } from '../auth/keys/key-set.ts'
 import { toldMisspelt } from '../config/misspelt.ts'
 import { loadBetterAuth, loadPglite } from '../config/optional-packages.ts'
-import { isLoopback } from '../config/values.ts'
+import { isLoopback, isUnprotected } from '../config/values.ts'
 import { type Config, loadConfig, readEnvironment, type Secrets } from '../config.ts'
 import type { Session } from '../database/batch/session.ts'
 import { driverFor } from '../database/drivers/driver.ts'
@@ -125,9 +125,13 @@ async function lookAtKeys(config: Config, look: Look) {
   const { keySet } = config
   if (keySet === undefined) return
   await look('key set', async () => {
-    const { keys, ignored } = await loadKeys(remoteKeys(keySet.url))
+    const { url, issuers, allowHttp } = keySet
+    const { keys, ignored } = await loadKeys(remoteKeys(url, { allowHttp }))
     if (keys.size === 0) throw new KeySetFault('no_usable_key')
-    return `${keys.size} usable, ${ignored.length} ignored, for ${keySet.issuers.join(', ')}`
+    const found = `${keys.size} usable, ${ignored.length} ignored, for ${issuers.join(', ')}`
+    return isUnprotected(new URL(url))
+      ? `${found}; read over http: whoever can change that traffic can forge every token`
+      : found
   })
 }
 

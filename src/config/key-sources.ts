@@ -1,4 +1,5 @@
 import type { Settings } from './settings.ts'
+import { keySetUrl, originUrl, unprotectedKeySetUrl, unprotectedOriginUrl } from './values.ts'
 import { variables } from './variables.ts'
 
 /** `issuers` and `audiences` are never empty. */
@@ -6,16 +7,20 @@ export type KeySetSource = {
   readonly url: string
   readonly issuers: readonly string[]
   readonly audiences: readonly string[]
+  /** Its URL may be `http:` to another machine. Whoever can change that traffic can forge every token. */
+  readonly allowHttp?: boolean
 }
 
 export type SharedSecretSource = { readonly issuer: string; readonly audiences: readonly string[] }
 
-const { betterAuthUrl, jwksUrl, issuer, audience, jwtSecret, jwtIssuer } = variables
+const { betterAuthUrl, jwksUrl, allowHttpKeys, issuer, audience, jwtSecret, jwtIssuer } = variables
 
 /** Who may sign tokens: a key set, a shared secret, both, or (never in production) the built-in issuer. */
 export function readKeySources(settings: Settings, production: boolean) {
-  const origin = settings.read(betterAuthUrl)
-  const url = settings.read(jwksUrl) ?? (origin && `${origin}/api/auth/jwks`)
+  const allowHttp = settings.read(allowHttpKeys)
+  const origin = settings.read(betterAuthUrl, allowHttp ? unprotectedOriginUrl : originUrl)
+  const keyUrl = settings.read(jwksUrl, allowHttp ? unprotectedKeySetUrl : keySetUrl)
+  const url = keyUrl ?? (origin && `${origin}/api/auth/jwks`)
   const issuers = settings.read(issuer) ?? (origin && [origin])
   const named = settings.read(audience)
   const audiences = named ?? (origin && [origin])
@@ -34,10 +39,11 @@ export function readKeySources(settings: Settings, production: boolean) {
       'must not be an issuer of the key set: each issuer is bound to one kind of key',
     )
 
-  const keySet = url && issuers && audiences && { url, issuers, audiences }
+  const keySet = url && issuers && audiences && { url, issuers, audiences, ...(allowHttp && { allowHttp }) }
   const sharedSecret = secret && secretIssuer && named && { issuer: secretIssuer, audiences: named }
   return {
     config: {
+      ...(origin && { betterAuthUrl: origin }),
       ...(keySet && { keySet }),
       ...(sharedSecret && { sharedSecret }),
       builtInIssuer: !production && !hasKeySet && !hasSecret,

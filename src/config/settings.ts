@@ -30,12 +30,13 @@ export class Settings {
     return Boolean(this.#environment[variable.name])
   }
 
-  read<T>(variable: Variable<T> & { readonly default: string }): T
-  read<T>(variable: Variable<T>): T | undefined
-  read<T>(variable: Variable<T>): T | undefined {
+  /** The value, read by another schema than the variable's where another setting asks for that. */
+  read<T>(variable: Variable<T> & { readonly default: string }, schema?: Variable<T>['schema']): T
+  read<T>(variable: Variable<T>, schema?: Variable<T>['schema']): T | undefined
+  read<T>(variable: Variable<T>, schema = variable.schema): T | undefined {
     const text = this.#environment[variable.name]
     if (text) {
-      const result = variable.schema.safeParse(text)
+      const result = schema.safeParse(text)
       if (result.success) return result.data
       for (const { path, message } of result.error.issues) {
         const [index] = path

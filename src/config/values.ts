@@ -85,30 +85,45 @@ export function decidesOnEncryption(url: Secret<string>): boolean {
   return local || sslModeOf(parsed) !== ''
 }
 
-const secureUrl = z
+/** Whether what this URL answers can be read and changed on its way: `http:` to another machine. */
+export const isUnprotected = ({ protocol, hostname }: URL) => protocol === 'http:' && !isLoopback(hostname)
+
+const webUrl = z
   .string()
   .refine((text) => /^https?:\/\//i.test(text) && URL.canParse(text), {
     error: 'must be a whole URL that begins with https://',
   })
   .transform((text) => new URL(text))
-  .refine((url) => url.protocol === 'https:' || isLoopback(url.hostname), {
-    error: 'must begin with https:// (http:// is for localhost and other loopback addresses only)',
-  })
   .refine((url) => url.username === '' && url.password === '' && url.hash === '', {
     error: 'must hold no user name, password or fragment',
   })
 
+const secureUrl = webUrl.refine((url) => !isUnprotected(url), {
+  error:
+    'must begin with https:// (http:// is for localhost and other loopback addresses only, unless ' +
+    'AUTH_ALLOW_HTTP_KEYS=true: then whoever can change the traffic can forge every token)',
+})
+
 /** `https:`, or `http:` for loopback; no credentials, no fragment. The value is the URL as WHATWG writes it. */
 export const keySetUrl = secureUrl.transform((url) => url.href)
 
+/** The same, with `http:` to any host. */
+export const unprotectedKeySetUrl = webUrl.transform((url) => url.href)
+
+const originOf = (schema: z.ZodType<URL, string>) =>
+  schema
+    .refine((url) => url.pathname === '/' && url.search === '', {
+      error:
+        'must be an origin only: leave out everything behind the host; if Better Auth is not at /api/auth ' +
+        'there, give the URL of its keys in AUTH_JWKS_URL',
+    })
+    .transform((url) => url.origin)
+
 /** Like `keySetUrl`, and nothing behind the host but an optional `/`. The value is the origin, without it. */
-export const originUrl = secureUrl
-  .refine((url) => url.pathname === '/' && url.search === '', {
-    error:
-      'must be an origin only: leave out everything behind the host; if Better Auth is not at /api/auth ' +
-      'there, give the URL of its keys in AUTH_JWKS_URL',
-  })
-  .transform((url) => url.origin)
+export const originUrl = originOf(secureUrl)
+
+/** The same, with `http:` to any host. */
+export const unprotectedOriginUrl = originOf(webUrl)
 
 // A scheme of an app shell (capacitor://localhost) has an opaque WHATWG origin, so only http(s) can be compared.
 const isExactOrigin = (text: string) =>

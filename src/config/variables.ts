@@ -114,10 +114,20 @@ export const variables = {
   },
   jwksUrl: {
     name: 'AUTH_JWKS_URL',
-    meaning: 'the URL of the key set (JWKS) that signs the tokens; `http:` for loopback only',
+    meaning:
+      'the URL of the key set (JWKS) that signs the tokens; `http:` for loopback only, unless `AUTH_ALLOW_HTTP_KEYS`',
     unset: '`<BETTER_AUTH_URL>/api/auth/jwks`',
     example: 'https://app.example.com/api/auth/jwks',
     schema: keySetUrl,
+  },
+  allowHttpKeys: {
+    name: 'AUTH_ALLOW_HTTP_KEYS',
+    meaning:
+      'whether the key set may be read over `http:` from another machine, such as `http://app.internal:3000`; ' +
+      'whoever can change the traffic on the way there can then forge every token',
+    default: 'false',
+    example: 'true',
+    schema: yesOrNo,
   },
   issuer: {
     name: 'AUTH_ISSUER',
@@ -220,7 +230,7 @@ export const variables = {
   corsOrigins: {
     name: 'CORS_ORIGINS',
     meaning: 'exact origins whose pages may call the API, a comma list',
-    unset: 'none',
+    unset: 'the origin of `BETTER_AUTH_URL`, or none',
     example: 'https://app.example.com,http://localhost:3000',
     schema: commaList(exactOrigin),
   },

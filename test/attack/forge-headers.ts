@@ -2,7 +2,7 @@ import { type Attack, forged } from './attack.ts'
 import { base64url, craft, goodClaims, hmac, keyOfSet, type Signer } from './signer.ts'
 
 const types = [
-  ...['at+jwt', 'application/at+jwt', 'application/jwt', 'jwt', 'Jwt', 'JWT ', ' JWT', 'JOSE', 'JWE', ''],
+  ...['at+jwt', 'application/at+jwt', 'text/jwt', 'application//jwt', 'JWT ', ' JWT', 'JOSE', 'JWE', ''],
   ...['better-auth.session-cache+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'id+jwt', 'JWS'],
   ...['JWT\u0000', null, 0, 1, true, [], ['JWT'], {}],
 ]

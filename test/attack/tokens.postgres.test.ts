@@ -80,7 +80,8 @@ describe.each(modes)('with $mode', { timeout: 60_000 }, (mode) => {
 
   beforeAll(async () => {
     trusted = await openMode(mode)
-    api = await startApi(trusted.environment, { databaseUrl: proxy.url })
+    // Outside production a refusal says more.
+    api = await startApi({ NODE_ENV: 'production', ...trusted.environment }, { databaseUrl: proxy.url })
     wire = openRawConnection(api.url)
     for (const signer of trusted.signers) {
       expect(await isServed(wire, craft(signer))).toBe(true)

@@ -112,6 +112,9 @@ describe('a token is refused', () => {
 
   test.each([
     '',
+    ' ',
+    '   ',
+    '\u00a0\u2003\u3000',
     null,
     7,
     ['ann'],

@@ -40,6 +40,9 @@ describe('a token is accepted', () => {
 
   test.each([
     ['typ JWT', {}, { typ: 'JWT' }],
+    ['typ jwt: media types have no letter case', {}, { typ: 'jwt' }],
+    ['typ application/jwt, the same media type in full', {}, { typ: 'application/jwt' }],
+    ['typ Application/JWT', {}, { typ: 'Application/JWT' }],
     ['an array of audiences, one of them ours', { aud: ['https://other.example', audience] }, {}],
     ['no iat, which is not required', { iat: undefined }, {}],
     ['a fraction of a second in exp', { exp: seconds + 0.5 }, {}],
@@ -159,12 +162,21 @@ describe('a token is refused', () => {
     )
   })
 
-  test.each(['at+jwt', 'better-auth.session-cache+jwt', 'jwt', '', null, 1])(
-    'for typ %j, though well signed',
-    async (typ) => {
-      expect(await check.bearer(await check.issuer.token({}, { typ }))).toEqual(invalid('type_not_jwt'))
-    },
-  )
+  test.each([
+    ...[
+      'at+jwt',
+      'AT+JWT',
+      'application/at+jwt',
+      'better-auth.session-cache+jwt',
+      'JWT ',
+      'text/jwt',
+      '/jwt',
+    ],
+    ...['application/', 'application//jwt', 'application/application/jwt', 'jwt/jwt', 'jwt\n', '', null, 1],
+    ...[['JWT']],
+  ])('for typ %j, though well signed', async (typ) => {
+    expect(await check.bearer(await check.issuer.token({}, { typ }))).toEqual(invalid('type_not_jwt'))
+  })
 
   test.each(['none', 'None', 'HS256', 'HS512', 'ES256K', 'eddsa', 'Ed25519', '', null, ['EdDSA'], undefined])(
     'for alg %j at a key set',

@@ -80,6 +80,16 @@ test('the demo user is one user: in calls at once, in later calls, after a resta
   expect(verified[0]?.payload.email).toBe('demo@docket.localhost')
 })
 
+test('two processes that make the demo user at once make one', async () => {
+  const other = await PGlite.create()
+  const database = createPglitePool(other)
+  const [one, two] = [await start({ database }), await start({ database })]
+  const tokens = await Promise.all([one.demoToken(), two.demoToken()])
+  const verified = await Promise.all(tokens.map((token) => verify(token, one)))
+  expect(new Set(verified.map(({ payload }) => payload.sub)).size).toBe(1)
+  await other.close()
+})
+
 test('a start with another secret signs with a new key, and what the old key signed still verifies', async () => {
   const before = await issuer.demoToken()
   const restarted = await start({ secret: randomBytes(32).toString('base64url') })
@@ -143,6 +153,19 @@ test('no origin, and its own by either loopback name, may sign up; a foreign one
   for (const foreign of ['http://localhost:3000', 'https://evil.example', 'null']) {
     expect((await signUp({ origin: foreign })).status).toBe(403)
   }
+})
+
+test('a program that says how it fetches, as Node does, may sign up and in; with a cookie, or for a page elsewhere, not', async () => {
+  const node = { 'sec-fetch-mode': 'cors' }
+  expect((await signUp(node)).status).toBe(200)
+  for (const foreign of [
+    { ...node, cookie: 'better-auth.session_token=x' },
+    { ...node, 'sec-fetch-site': 'cross-site' },
+    { ...node, origin: 'https://evil.example' },
+    { ...node, origin: 'null' },
+    { cookie: 'better-auth.session_token=x' },
+  ])
+    expect((await signUp(foreign)).status, JSON.stringify(foreign)).toBe(403)
 })
 
 test('sign-ups at once mix with nobody: not with batches under a role, not with transactions', async () => {

@@ -2,7 +2,9 @@ import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { loadKeys, remoteKeys } from '../../src/auth/keys/key-set.ts'
 import { importKeys } from '../../src/auth/keys/verification-key.ts'
+import { keySources } from '../../src/auth/sources.ts'
 import { keySetUrl } from '../../src/config/values.ts'
+import { loadConfig } from '../../src/config.ts'
 import { answerJson, type KeySetCheck, openKeySetCheck, verdict } from '../support/key-endpoint.ts'
 
 let check: KeySetCheck
@@ -106,6 +108,14 @@ describe('the address of a key set', () => {
     'http://[::1]:3000/jwks',
   ])('may be %s, as a setting and where it is read', (url) => {
     expect(() => remoteKeys(keySetUrl.parse(url))).not.toThrow()
+  })
+
+  test('may be http: inside a network where that is allowed, from the setting to where it is read', () => {
+    const allowed = { BETTER_AUTH_URL: 'http://app.internal:3000', AUTH_ALLOW_HTTP_KEYS: 'true' }
+    const { config, secrets } = loadConfig(allowed)
+    expect(keySources(config, secrets)).toMatchObject([{ issuers: ['http://app.internal:3000'] }])
+    expect(() => remoteKeys('http://name:word@app.internal/jwks', { allowHttp: true })).toThrow(TypeError)
+    expect(() => remoteKeys('file:///etc/hosts', { allowHttp: true })).toThrow(TypeError)
   })
 
   test.each([

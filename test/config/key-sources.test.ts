@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config.ts'
-import { faultyVariables } from './refusal.ts'
+import { faults, faultyVariables } from './refusal.ts'
 
 const databaseUrl = 'postgresql://docket:pa55@db.internal/docket?sslmode=require'
 const secret = 'a shared secret of more than thirty-two bytes'
@@ -33,6 +33,35 @@ describe('key sources', () => {
     })
   })
 
+  test.each(['BETTER_AUTH_URL', 'AUTH_JWKS_URL'])(
+    '%s may name a host inside a network by http only where AUTH_ALLOW_HTTP_KEYS says so, also in production',
+    (name) => {
+      const named = {
+        ...production,
+        BETTER_AUTH_URL: 'https://app.test',
+        [name]: 'http://app.internal:3000/',
+      }
+      expect(faults(named)).toEqual([
+        expect.stringMatching(
+          new RegExp(`^${name} must begin with https:// .+AUTH_ALLOW_HTTP_KEYS=true.+can forge`),
+        ),
+      ])
+      expect(faultyVariables({ ...named, AUTH_ALLOW_HTTP_KEYS: 'false' })).toEqual([name])
+      const { keySet } = loadConfig({ ...named, AUTH_ALLOW_HTTP_KEYS: 'true' }).config
+      expect(keySet).toMatchObject({
+        url: expect.stringContaining('http://app.internal:3000/'),
+        allowHttp: true,
+      })
+    },
+  )
+
+  test('AUTH_ALLOW_HTTP_KEYS lets in no other scheme, no password and no path', () => {
+    for (const url of ['ftp://app.internal', 'http://a:b@app.internal', 'http://app.internal/path'])
+      expect(faultyVariables({ BETTER_AUTH_URL: url, AUTH_ALLOW_HTTP_KEYS: 'true' })).toEqual([
+        'BETTER_AUTH_URL',
+      ])
+  })
+
   test('a shared secret may stand beside a key set, each with issuers of its own', () => {
     const { config, secrets } = loadConfig({
       BETTER_AUTH_URL: 'https://app.test',
@@ -55,6 +84,21 @@ describe('key sources', () => {
     })
     expect(config).not.toHaveProperty('keySet')
     expect(config).toMatchObject({ sharedSecret: { issuer: 'login' }, builtInIssuer: false })
+  })
+})
+
+describe('the origins whose pages may call', () => {
+  test('are that of the app with Better Auth, as browsers write it, unless CORS_ORIGINS names others', () => {
+    const { corsOrigins } = loadConfig({ BETTER_AUTH_URL: 'https://App.test:443/' }).config
+    expect(corsOrigins).toEqual(['https://app.test'])
+    const named = { BETTER_AUTH_URL: 'https://app.test', CORS_ORIGINS: 'https://web.test' }
+    expect(loadConfig(named).config.corsOrigins).toEqual(['https://web.test'])
+  })
+
+  test('are none without either', () => {
+    expect(loadConfig({}).config.corsOrigins).toEqual([])
+    const keys = { AUTH_JWKS_URL: 'https://keys.test/set', AUTH_ISSUER: 'me', AUTH_AUDIENCE: 'api' }
+    expect(loadConfig(keys).config.corsOrigins).toEqual([])
   })
 })
 

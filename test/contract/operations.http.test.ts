@@ -49,7 +49,7 @@ test('the document has the operations of the contract, and only the named ones n
       'GET /api/v1/me',
     ]),
   )
-  const paths = ['/livez', '/readyz', '/health', '/problems/{kind}', '/openapi.json', '/docs']
+  const paths = ['/livez', '/readyz', '/health', '/problems/{kind}', '/openapi.json', '/docs', '/']
   expect(open.map(({ path }) => path)).toEqual(paths)
 })
 

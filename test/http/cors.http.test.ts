@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Answer, Caller, TestApi } from '../support/api.ts'
+import { type Answer, type Caller, startApi, type TestApi } from '../support/api.ts'
 import { startDocumentedApi, visible } from '../support/documented-api.ts'
 import { methodsByPath } from '../support/openapi-operations.ts'
 
@@ -101,6 +101,51 @@ describe('any other origin', () => {
       expect(corsHeaders(answer)).toEqual({})
       expect(list(answer, 'vary')).toContain('Origin')
     }
+  })
+})
+
+describe('the log', () => {
+  const refusals = (of: TestApi) =>
+    of
+      .logged()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+      .filter(({ event, reason }) => event === 'origin_refused' || reason === 'origin_refused')
+
+  test('says of a refused origin what to do, and not which it was', async () => {
+    const before = refusals(api).length
+    await preflight('http://localhost:3001', 'GET')
+    await ann.call('/tasks', { headers: { origin: 'https://evil.example' } })
+    const lines = refusals(api).slice(before)
+    const advice = expect.stringContaining('CORS_ORIGINS')
+    expect(lines).toMatchObject([
+      { level: 40, advice },
+      { level: 40, advice },
+    ])
+    expect(JSON.stringify(lines)).not.toMatch(/3001|evil/)
+  })
+
+  test('says nothing of an allowed origin, nor of a page of this server or of a proxy on its own origin', async () => {
+    const before = refusals(api).length
+    await preflight(origin, 'GET')
+    await ann.call('/tasks', { headers: { origin: api.url } })
+    await ann.call('/tasks', { headers: { origin: api.url.replace('http:', 'https:') } })
+    const headers = { origin: 'https://behind.example', 'sec-fetch-site': 'same-origin' }
+    await ann.call('/tasks', { headers })
+    expect(refusals(api).slice(before)).toEqual([])
+  })
+
+  test('of a flood of refused origins has one line in full and their number, each second', async () => {
+    const brief = await startApi({ LOG_LEVEL: 'info' })
+    const headers = { origin: 'https://evil.example', 'access-control-request-method': 'GET' }
+    for (let i = 0; i < 30; i++) await brief.call('/api/v1/tasks', { method: 'OPTIONS', headers })
+    await brief.close()
+    const lines = refusals(brief)
+    const counted = lines.reduce((sum, { count }) => sum + (count ?? 0), 0)
+    const written = lines.filter(({ event }) => event === 'origin_refused').length
+    expect(written + counted).toBe(30)
+    expect(counted).toBeGreaterThan(0)
   })
 })
 

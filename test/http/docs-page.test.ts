@@ -4,13 +4,16 @@ import { promisify } from 'node:util'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { docsRoutes } from '../../src/http/docs/docs-page.ts'
 import { type Browser, openBrowser } from '../support/browser.ts'
 
 const run = promisify(execFile)
 const token = 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl'
+const howToGetToken =
+  'get a token from your Better Auth (GET https://app.example.com/api/auth/token, signed in there)'
 const page = (demoToken?: () => Promise<string>) =>
-  docsRoutes({ openapiUrl: '/openapi.json', ...(demoToken ? { demoToken } : {}) })
+  docsRoutes({ openapiUrl: '/openapi.json', howToGetToken, ...(demoToken ? { demoToken } : {}) })
 
 describe('the bytes', () => {
   test('the vendored script is the file its checksum describes', async () => {
@@ -63,7 +66,7 @@ describe('the bytes', () => {
       const response = await page(failing).request('/docs')
       expect(response.status).toBe(200)
       const html = await response.text()
-      expect(html).toContain('paste an access token')
+      expect(html).toContain(`To call the API, ${howToGetToken} and paste it under Authentication.`)
       expect(html).not.toContain('securitySchemes')
     }
   })
@@ -89,6 +92,40 @@ describe('in a browser', () => {
     expect(await browser.evaluate('document.body.innerText')).not.toMatch(/Ask AI|MCP|Open API Client|Share/)
     expect(browser.complaints).toEqual([])
     expect(foreign(browser, site.origin)).toEqual([])
+  })
+
+  test('what a client needs is open, and what only operators need is folded away', async () => {
+    await using site = await serveSite()
+    await using browser = await openBrowser()
+    await browser.open(`${site.origin}/docs`)
+    await browser.until(`document.body.innerText.includes('Create a task')`)
+    const text = String(await browser.evaluate('document.body.innerText'))
+    expect(text).not.toContain('Is the process up?')
+    expect(text.indexOf('Tasks')).toBeLessThan(text.indexOf('Server'))
+    await browser.click(
+      `[...document.querySelectorAll('button, a')].find((one) => one.innerText?.trim() === 'Server')`,
+    )
+    await browser.until(`document.body.innerText.includes('Is the process up?')`)
+  })
+
+  test.each([
+    ['with a demo token', async () => token],
+    ['without one', undefined],
+  ])('%s the page and its notice fit a phone', async (_, demoToken) => {
+    await using site = await serveSite(demoToken)
+    await using browser = await openBrowser()
+    await browser.becomePhone(375, 667)
+    await browser.open(`${site.origin}/docs`)
+    await browser.until(`document.body.innerText.includes('List tasks')`)
+    expect(await browser.evaluate('innerWidth')).toBe(375)
+    expect(await browser.evaluate('document.scrollingElement.scrollWidth')).toBe(375)
+    const [text, notice] = z.tuple([Box, Box]).parse(
+      await browser.evaluate(`['.notice > span', '.notice'].map((one) => document.querySelector(one))
+        .map((one) => one.getBoundingClientRect().toJSON())`),
+    )
+    expect(text.height).toBeGreaterThan(0)
+    for (const edge of ['top', 'left'] as const) expect(text[edge]).toBeGreaterThanOrEqual(notice[edge])
+    for (const edge of ['bottom', 'right'] as const) expect(text[edge]).toBeLessThanOrEqual(notice[edge])
   })
 
   test('with a demo token, Send calls the API with it and shows the answer', async () => {
@@ -133,6 +170,14 @@ describe('in a browser', () => {
     expect(await browser.evaluate('document.title')).toBe('Docket')
     expect(browser.complaints.join()).toContain('integrity')
   })
+})
+
+const Box = z.object({
+  top: z.number(),
+  left: z.number(),
+  bottom: z.number(),
+  right: z.number(),
+  height: z.number(),
 })
 
 /** What a user does in Scalar: choose the operation, press "Test Request", press "Send". */
@@ -203,8 +248,16 @@ const openapi = {
   info: { title: 'Docket', version: '1.0.0', description: 'A small document in the shape of ours.' },
   servers: [{ url: '/' }],
   security: [{ bearerAuth: [] }],
-  tags: [{ name: 'Tasks' }],
+  tags: [{ name: 'Tasks' }, { name: 'Server' }],
   paths: {
+    '/livez': {
+      get: {
+        operationId: 'getLiveness',
+        summary: 'Is the process up?',
+        tags: ['Server'],
+        responses: { 200: { description: 'It is' } },
+      },
+    },
     '/api/v1/tasks': {
       get: {
         operationId: 'listTasks',
@@ -240,4 +293,17 @@ test('a page that came here by another name gets no token to read', async () => 
   )
   const has = (await Promise.all(bodies)).map((body) => body.includes('the-demo-token'))
   expect(has).toEqual([false, false, true])
+})
+
+test('a shell gets a token of the demo user, under a name of this machine only, and none where there is no such user', async () => {
+  const ask = (origin: string, site = page(async () => token)) => site.request(`${origin}/docs/token`)
+  const answer = await ask('http://127.0.0.1:8000')
+  expect([answer.status, await answer.text()]).toEqual([200, `${token}\n`])
+  for (const origin of [
+    'http://evil.example:8000',
+    'http://127.0.0.1.evil.example',
+    'http://192.168.0.7:8000',
+  ])
+    expect((await ask(origin)).status, origin).toBe(404)
+  expect((await ask('http://127.0.0.1:8000', page())).status).toBe(404)
 })

@@ -89,6 +89,22 @@ describe('a refusal is under 1 kB and sends nothing to the database', () => {
   })
 })
 
+test('in production a refused token is told nothing but that it is refused, whatever is wrong with it', async () => {
+  const tokens = [
+    'session-token-of-better-auth',
+    `${ann.token}x`,
+    await api.issuer.token({ aud: 'https://other.example' }),
+    await api.issuer.token({ iss: `${api.issuer.issuer}/` }),
+  ]
+  for (const token of tokens) {
+    const answer = await api.call('/api/v1/me', { headers: { authorization: `Bearer ${token}` } })
+    expect(answer.json()).toMatchObject({
+      status: 401,
+      detail: 'The token was not accepted; sign in again to get another one.',
+    })
+  }
+})
+
 test('in production every answer tells browsers to keep to HTTPS', async () => {
   const answers = [
     await ann.call('/tasks'),

@@ -25,7 +25,7 @@ test('a request is one line, with the owner as a digest and the route as a patte
   await ann.call('/tasks/0199d5f2-6c5a-7d41-9c8e-3f2a1b4c5d6e?secret=hidden-in-the-query', { headers })
   const lines = logged().filter((line) => line.request_id === 'one-line')
   expect(lines).toHaveLength(1)
-  expect(lines[0]).toMatchObject({ event: 'request', method: 'GET', status: 404, code: 'not_found' })
+  expect(lines[0]).toMatchObject({ event: 'request', method: 'GET', status: 422, code: 'validation_failed' })
   expect(lines[0]?.route).toBe('/api/v1/tasks/:id')
   expect(lines[0]?.owner).toMatch(/^[0-9a-f]{12}$/)
   expect(api.logged()).not.toContain('hidden-in-the-query')
@@ -41,6 +41,24 @@ test('a refused token is one line: reason, digest of the key id and advice; at t
     expect(line).toMatchObject({ event: 'request', status: 401, code: 'token_expired', reason: 'expired' })
     expect(line.kid).toMatch(/^[0-9a-f]{12}$/)
     expect(line.advice).toContain('15 minutes')
+  }
+})
+
+test('outside production the sender of a refused token is told the advice of the log', async () => {
+  const bearing = (token: string) =>
+    api.call('/api/v1/me', { headers: { authorization: `Bearer ${token}`, 'x-request-id': 'advised' } })
+  const foreign = await api.issuer.token({ aud: 'https://other.example' })
+  const expired = await api.issuer.token({ exp: Math.floor(Date.now() / 1000) - 60 })
+  for (const [token, sentence] of [
+    ['session-token-of-better-auth', 'The token was not accepted; sign in again to get another one.'],
+    [foreign, 'The token was not accepted; sign in again to get another one.'],
+    [expired, 'The token has expired; get a fresh one from the sign-in server and repeat the request.'],
+  ] as const) {
+    const { status, ...answer } = await bearing(token)
+    const line = logged().findLast(({ request_id }) => request_id === 'advised')
+    expect(status).toBe(401)
+    expect(line?.advice).toMatch(/\w/)
+    expect(answer.json().detail).toBe(`${sentence} ${line?.advice}`)
   }
 })
 

@@ -65,7 +65,8 @@ test('the same token with another subject, or another signature, is refused', as
 
 test('no Better Auth of its own runs beside it, and the banner shows a request with one’s own token', async () => {
   expect((await fetch(`${server.url}/api/auth/ok`)).status).toBe(404)
-  await server.says(/With a token of your Better Auth/)
+  await server.says(/Get a token from your Better Auth/)
+  expect(server.stderr()).toContain(`GET ${app.url}/api/auth/token`)
   expect(server.stderr()).toContain(`tokens    ${app.url}/api/auth/jwks`)
   expect(server.stderr()).toMatch(/^TOKEN='paste it here'\ncurl .+Authorization: Bearer \$TOKEN/m)
 })

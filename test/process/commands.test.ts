@@ -140,6 +140,18 @@ describe('docket token', () => {
     expect(decodeJwt(ann).sub).not.toBe(decodeJwt(demo).sub)
   })
 
+  test('is of the demo user of /docs and of the banner, and leaves no warning in the log the first time', async () => {
+    const own = secret((await (await fetch(`${server.url}/docs/token`)).text()).trim())
+    const page = await (await fetch(`${server.url}/docs`)).text()
+    const shown = secret(/&quot;token&quot;:&quot;([^&]+)&quot;/.exec(page)?.[1] ?? '')
+    const subjects = [await token(), own, shown].map((each) => decodeJwt(each).sub)
+    expect(new Set(subjects).size).toBe(1)
+    await token('--user', 'first-time')
+    await token('--user', 'first-time')
+    const warnings = server.lines().filter(({ level }) => Number(level) >= 40)
+    expect(warnings).toEqual([])
+  })
+
   test('without a server: one sentence, 69, and nothing is written', async () => {
     const folder = join(await newFolder(), 'data')
     const { code, stdout, stderr } = await outcome(['token'], {
@@ -189,13 +201,28 @@ describe('docket token', () => {
     DATABASE_URL: 'postgresql://a:b@127.0.0.1:1/c',
     BETTER_AUTH_URL: 'https://app.example.com',
   }
-  test.each([
-    ['in production', production],
-    ['with a Better Auth of one’s own', { BETTER_AUTH_URL: 'http://localhost:3000' }],
-  ])('is refused %s', async (_where, environment) => {
+  test.each<[where: string, environment: Environment, instead: string]>([
+    ['in production', production, 'GET https://app.example.com/api/auth/token'],
+    [
+      'with a Better Auth of one’s own',
+      { BETTER_AUTH_URL: 'http://localhost:3000' },
+      'GET http://localhost:3000/api/auth/token',
+    ],
+    [
+      'with a key set of somebody else',
+      { AUTH_JWKS_URL: 'https://keys.test/set', AUTH_ISSUER: 'https://login.test', AUTH_AUDIENCE: 'api' },
+      'the server that signs for https://login.test',
+    ],
+    [
+      'with a shared secret',
+      { AUTH_JWT_SECRET: 'x'.repeat(32), AUTH_JWT_ISSUER: 'login', AUTH_AUDIENCE: 'api' },
+      'with the shared secret (AUTH_JWT_SECRET, HS256)',
+    ],
+  ])('is refused %s, with where tokens come from then', async (_where, environment, instead) => {
     const { code, stderr } = await outcome(['token'], { ...here, ...environment })
     expect(code).toBe(78)
-    expect(stderr).toMatch(/^npx docket token is for the built-in issuer of development: .+\n$/)
+    expect(stderr).toMatch(/^npx docket token is for the built-in issuer of development: .+\.\n$/)
+    expect(stderr).toContain(instead)
   })
 
   test.each(['Ann', 'a b', '', 'a'.repeat(33)])('--user %j is wrong usage', async (name) => {

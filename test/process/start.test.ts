@@ -43,20 +43,22 @@ test('the first start makes the folder, says where everything is, and logs JSON 
   )
 })
 
-test('the banner’s block, pasted into a shell as it is, creates a task; pasted again, another', async () => {
+test('the banner’s block, pasted into a shell as it is, creates a task; pasted again, another of the same owner', async () => {
   const block = /^API=[\s\S]+/m.exec(first.stderr())?.[0] ?? ''
   // At the same moment, which is the most that pasting again can ask for.
   const shells = [1, 2, 3].map(() => run('sh', ['-c', block], { folder: root }))
-  const ids = await Promise.all(
+  const made = await Promise.all(
     shells.map(async (shell) => {
       expect(await shell.ended).toEqual({ code: 0, signal: null })
       const [head = '', body = ''] = shell.stdout().split('\r\n\r\n')
       expect(head).toMatch(/^HTTP\/1\.1 201 /)
       expect(JSON.parse(body)).toMatchObject({ title: 'Buy milk', status: 'Todo' })
-      return JSON.parse(body).id
+      const { id, owner_id } = JSON.parse(body)
+      return { id, owner: owner_id }
     }),
   )
-  expect(new Set(ids).size).toBe(3)
+  expect(new Set(made.map(({ id }) => id)).size).toBe(3)
+  expect(new Set(made.map(({ owner }) => owner)).size).toBe(1)
 })
 
 test('a second process on the same folder is refused in one sentence, by every path; the first is unharmed', async () => {

@@ -51,6 +51,8 @@ export type Browser = AsyncDisposable & {
   readonly complaints: readonly string[]
   /** Loads a page as somebody sees it who prefers this colour scheme. */
   open(url: string, scheme?: 'light' | 'dark'): Promise<void>
+  /** From the next page on, the window is a phone's, so wide and high in CSS pixels. */
+  becomePhone(width: number, height: number): Promise<void>
   /** The value of a JavaScript expression in the page; a promise is awaited. */
   evaluate(expression: string): Promise<unknown>
   /** Waits until an expression is true, by looking again at each frame; fails after 15 seconds. */
@@ -136,6 +138,9 @@ export async function openBrowser(): Promise<Browser> {
       })
       await send('Page.navigate', { url })
       await until(`location.href.startsWith(${JSON.stringify(url)})`)
+    },
+    async becomePhone(width, height) {
+      await send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 2, mobile: true })
     },
     async click(element) {
       await evaluate('window.clickPlace = undefined')

@@ -109,14 +109,19 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
     const newUser = { name: 'Demo', email: demoEmail, password: randomBytes(32).toString('base64url') }
     const session = known
       ? await internalAdapter.createSession(known.user.id)
-      : await auth.api.signUpEmail({ body: newUser })
+      : await auth.api.signUpEmail({ body: newUser }).catch(async (error: unknown) => {
+          // Another process signed the demo user up in the meantime.
+          const made = await internalAdapter.findUserByEmail(demoEmail)
+          if (!made) throw error
+          return internalAdapter.createSession(made.user.id)
+        })
     const { token } = await auth.api.getToken({ headers: { authorization: `Bearer ${session.token}` } })
     return token
   }
   let demo: Promise<string> | undefined
 
   return {
-    handler: (request) => auth.handler(request),
+    handler: (request) => auth.handler(asFromHere(request, origin)),
     fetchKeys: (signal) =>
       Promise.race([auth.handler(new Request(`${origin}/api/auth/jwks`)), rejectionOn(signal)]),
     issuer: origin,
@@ -130,6 +135,18 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
     },
     migrate,
   }
+}
+
+/**
+ * Node's `fetch` says `Sec-Fetch-Mode`, on which Better Auth asks for an `Origin` as it does of a browser. Each browser
+ * sends one with a POST, so what has none, nor a cookie that a foreign page could use, is a program of its own.
+ */
+function asFromHere(request: Request, origin: string): Request {
+  const speaksForItself = ['origin', 'cookie', 'sec-fetch-site'].some((name) => request.headers.has(name))
+  if (speaksForItself || request.method !== 'POST') return request
+  const headers = new Headers(request.headers)
+  headers.set('origin', origin)
+  return new Request(request, { headers })
 }
 
 /** A browser may have opened the same loopback server by any of its names. */

@@ -1,5 +1,5 @@
 import type { BaseLogger } from 'pino'
-import { isLoopback } from '../../config/values.ts'
+import { isUnprotected } from '../../config/values.ts'
 import { causeOf, record } from '../../events.ts'
 import { KeySetFault, readKeyDocument } from './key-document.ts'
 import {
@@ -56,13 +56,13 @@ export type FetchKeys = (signal: AbortSignal) => Promise<Response>
 
 /**
  * Reads a key set from an address: no redirect is followed, no credentials are sent, and plain `http:` is for
- * loopback only. Throws a `TypeError` at once when the address is none of these.
+ * loopback only, unless it is allowed. Throws a `TypeError` at once when the address is none of these.
  */
-export function remoteKeys(url: string): FetchKeys {
+export function remoteKeys(url: string, { allowHttp = false } = {}): FetchKeys {
   const target = new URL(url)
   if (target.username !== '' || target.password !== '')
     throw new TypeError('the address of a key set holds no name or password')
-  if (target.protocol !== 'https:' && !(target.protocol === 'http:' && isLoopback(target.hostname)))
+  if (!/^https?:$/.test(target.protocol) || (isUnprotected(target) && !allowHttp))
     throw new TypeError('a key set is read over https, or over http from a loopback address')
   return (signal) => fetch(target, { redirect: 'manual', headers: { accept: 'application/json' }, signal })
 }

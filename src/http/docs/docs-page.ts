@@ -1,15 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { html, raw } from 'hono/html'
 import release from '../../../vendor/scalar/release.json' with { type: 'json' }
+import { demoTokenPath, isOwnName } from './demo-token.ts'
 
 type DocsOptions = {
   /** Path of the OpenAPI document on this origin, such as `/openapi.json`. */
   openapiUrl: string
   /** Gives a fresh access token of a demo user; logs its own failures. Only in development, with the built-in issuer. */
   demoToken?: () => Promise<string>
+  /** How a person gets a token where there is no demo user: the middle of a sentence. */
+  howToGetToken: string
 }
 
 const scriptPath = `/docs/scalar-${release.version}.js`
@@ -20,20 +23,28 @@ const scriptPath = `/docs/scalar-${release.version}.js`
  * (CSP Level 3) stops whatever a later version might add.
  *
  * With `demoToken` the page arrives with a bearer token filled in, so its "Send" works at once; when
- * `demoToken` fails, the page comes without one.
+ * `demoToken` fails, the page comes without one. `GET /docs/token` gives such a token to a shell: whoever can read it
+ * could read the page.
  */
 export function docsRoutes(options: DocsOptions): Hono {
   const app = new Hono()
 
   app.get('/docs', async (c) => {
     // Another name that leads here by its owner's DNS is a stranger's page: it gets no token to read.
-    const token = isOwnName(new URL(c.req.url).hostname) ? await tokenOrNone(options.demoToken) : undefined
+    const token = isByOwnName(c) ? await tokenOrNone(options.demoToken) : undefined
     c.header('Content-Security-Policy', contentSecurityPolicy)
     c.header('Cache-Control', 'no-store')
     c.header('Referrer-Policy', 'no-referrer')
     c.header('X-Content-Type-Options', 'nosniff')
-    return c.html(page(options.openapiUrl, token))
+    return c.html(page(options, token))
   })
+
+  const { demoToken } = options
+  if (demoToken)
+    app.get(demoTokenPath, async (c, next) => {
+      if (!isByOwnName(c)) return next()
+      return c.text(`${await demoToken()}\n`)
+    })
 
   app.get(scriptPath, async (c) => {
     const script = await loadScript()
@@ -49,8 +60,8 @@ export function docsRoutes(options: DocsOptions): Hono {
   return app
 }
 
-function isOwnName(hostname: string): boolean {
-  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+function isByOwnName(c: Context): boolean {
+  return isOwnName(new URL(c.req.url).hostname)
 }
 
 async function tokenOrNone(demoToken: DocsOptions['demoToken']) {
@@ -93,7 +104,9 @@ function settings(openapiUrl: string, token: string | undefined) {
     // Their defaults are Scalar's own hosts.
     externalUrls: { dashboardUrl: '', registryUrl: '', proxyUrl: '', apiBaseUrl: '' },
     documentDownloadType: 'json',
-    defaultOpenAllTags: true,
+    // The first group of operations is open; what only operators need is folded away.
+    defaultOpenAllTags: false,
+    defaultOpenFirstTag: true,
   }
 }
 
@@ -109,16 +122,19 @@ const style = `
 :root { --scalar-custom-header-height: 36px }
 body { margin: 0 }
 .notice {
-  position: sticky; top: 0; z-index: 20; box-sizing: border-box; height: 36px; margin: 0; padding: 0 12px;
-  overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font: 13px/35px system-ui, sans-serif;
-  color: var(--scalar-color-1); background: var(--scalar-background-2);
+  position: sticky; top: 0; z-index: 20; box-sizing: border-box; height: var(--scalar-custom-header-height); margin: 0;
+  padding: 0 12px; display: flex; align-items: center; overflow: hidden; overflow-wrap: anywhere;
+  font: 13px/18px system-ui, sans-serif; color: var(--scalar-color-1); background: var(--scalar-background-2);
   border-bottom: 1px solid var(--scalar-border-color);
 }
+@media (max-width: 1000px) { :root { --scalar-custom-header-height: 60px } }
+@media (max-width: 600px) { :root { --scalar-custom-header-height: 84px } }
 `
-const signedIn = 'Signed in as a demo user: press Test Request, then Send. Token expired? Reload this page.'
-const signedOut = 'To call the API, paste an access token under Authentication.'
+const signedIn = 'Signed in as the demo user: press Test Request, then Send. Token expired? Reload this page.'
+const signedOut = (howToGetToken: string) =>
+  `To call the API, ${howToGetToken} and paste it under Authentication.`
 
-function page(openapiUrl: string, token: string | undefined) {
+function page({ openapiUrl, howToGetToken }: DocsOptions, token: string | undefined) {
   const configuration = JSON.stringify(settings(openapiUrl, token))
   return html`<!doctype html>
 <html lang="en">
@@ -131,7 +147,7 @@ function page(openapiUrl: string, token: string | undefined) {
 <style>${raw(style)}</style>
 </head>
 <body>
-<p class="notice">${token ? signedIn : signedOut}</p>
+<p class="notice"><span>${token ? signedIn : signedOut(howToGetToken)}</span></p>
 <noscript>This page needs JavaScript. The OpenAPI document it shows: <a href="${openapiUrl}">${openapiUrl}</a></noscript>
 <div id="api-reference" data-configuration="${configuration}"></div>
 <script src="${scriptPath}" integrity="${release.fileIntegrity}"></script>
