@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { migrationFiles } from '../src/database/setup/migration-files.ts'
 
@@ -72,7 +72,6 @@ async function keepDeclarations(first: readonly string[]): Promise<void> {
   for (const path of first) await keep(path)
   for (const path of globSync('**/*.d.ts', { cwd: dist }).map((one) => join(dist, one)))
     if (!kept.has(path)) await rm(path)
-  console.log(`dist/: ${kept.size} declarations, of ${[...kept].map((path) => basename(path)).join(', ')}`)
 }
 
 await build()
