@@ -203,27 +203,6 @@ test('what is light keeps to the most that a connection takes as well', async ()
   expect(await Promise.all(gets)).toEqual(['1', '2'])
 })
 
-test('nobody shares a connection with lists that answer more than their weight says', async () => {
-  await using gated = await openGated({ connections: 3 })
-  const { database } = gated
-  await fill(gated, 3)
-  const long = { word: 'x'.repeat(200_000), weight: 2 }
-  await database.asOwner('ann', weighedAtGate, long)
-
-  await gated.shut()
-  const lists = [
-    database.asOwner('ann', weighedAtGate, long),
-    database.asOwner('bob', weighedAtGate, { word: 'bob', weight: 2 }),
-    database.asOwner('ann', weighedAtGate, long),
-    database.asOwner('cyn', weighedAtGate, { word: 'cyn', weight: 2 }),
-  ]
-  await until(async () => (await gated.backends('waiting')).length === 2)
-  await until(() => gated.sent(weighedAtGate) === 5)
-  expect(await gated.backends('waiting')).toHaveLength(2)
-  await gated.open()
-  await Promise.all(lists)
-})
-
 test('short lists share a connection, long ones and far pages have one for themselves', () => {
   const shares = (limit: number, skip = 0) => Math.floor(laneLimits.full / listTasks.weight({ limit, skip }))
   expect([1, 20, 50, 100, 200, 500].map((limit) => shares(limit))).toEqual([8, 8, 5, 3, 2, 0])
