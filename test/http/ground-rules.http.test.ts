@@ -233,7 +233,7 @@ describe('the caller and the server', () => {
   })
 
   test('health answers without a token, from memory', async () => {
-    const ready = '{"status":"ok","database":true,"keys":true,"serving":true}'
+    const ready = '{"status":"ok","database":true,"isolation":true,"keys":true,"serving":true}'
     expect((await api.call('/livez')).text).toBe('{"status":"ok"}')
     expect((await api.call('/readyz')).text).toBe(ready)
     expect((await api.call('/health')).text).toBe(ready)
