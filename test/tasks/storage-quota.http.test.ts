@@ -20,9 +20,9 @@ const patch = (caller: Caller, id: string, body: object) =>
 test('of many creates at once exactly as many succeed as the bytes allow', async () => {
   const ann = await api.newOwner()
   const creates = Array.from({ length: 12 }, () => ann.call('/tasks', { body: ofBytes(20_001) }))
-  expect(statuses(await Promise.all(creates))).toEqual([...Array(4).fill(201), ...Array(8).fill(403)])
+  expect(statuses(await Promise.all(creates))).toEqual([...Array(4).fill(201), ...Array(8).fill(409)])
   expect((await ann.call('/tasks')).json<unknown[]>()).toHaveLength(4)
-  expect((await ann.call('/tasks', { body: ofBytes(19_997) })).status).toBe(403)
+  expect((await ann.call('/tasks', { body: ofBytes(19_997) })).status).toBe(409)
   expect((await ann.call('/tasks', { body: ofBytes(19_995) })).status).toBe(201)
 })
 
@@ -32,7 +32,7 @@ test('of many changes at once exactly as many succeed as the bytes allow', async
   const room = quotaBytes - 12 * (perTask + 1)
   const description = 'x'.repeat(Math.floor(room / 10) - 300)
   const answers = await Promise.all(ids.map((id) => patch(ann, id, { description })))
-  expect(statuses(answers)).toEqual([...Array(10).fill(200), 403, 403])
+  expect(statuses(answers)).toEqual([...Array(10).fill(200), 409, 409])
 })
 
 test('the answer says that it is the storage, how much there is, and what to do', async () => {
@@ -47,7 +47,7 @@ test('the answer says that it is the storage, how much there is, and what to do'
     await ann.call(`/tasks/${id}`, { method: 'PUT', body: longer }),
     await ann.call(`/tasks/${crypto.randomUUID()}`, { method: 'PUT', body: longer }),
   ])
-    expect(refused.json()).toMatchObject({ status: 403, code: 'quota_exceeded', detail })
+    expect(refused.json()).toMatchObject({ status: 409, code: 'quota_exceeded', detail })
 })
 
 test('a PUT that replaces counts the difference only', async () => {
@@ -61,13 +61,13 @@ test('a PUT that replaces counts the difference only', async () => {
   ] as const)
     expect((await ann.call(path, { method: 'PUT', body: ofBytes(bytes) })).status).toBe(status)
   const more = Array.from({ length: 6 }, () => ann.call('/tasks', { body: ofBytes(19_999) }))
-  expect(statuses(await Promise.all(more))).toEqual([201, 201, 201, 201, 403, 403])
+  expect(statuses(await Promise.all(more))).toEqual([201, 201, 201, 201, 409, 409])
 })
 
 test('a task that is deleted or made shorter makes room', async () => {
   const ann = await api.newOwner()
   const ids = await Promise.all(Array.from({ length: 4 }, () => created(ann, ofBytes(20_001))))
-  expect((await ann.call('/tasks', { body: ofBytes(20_001) })).status).toBe(403)
+  expect((await ann.call('/tasks', { body: ofBytes(20_001) })).status).toBe(409)
   expect((await patch(ann, String(ids[0]), { description: null })).status).toBe(200)
   expect((await ann.call('/tasks', { body: ofBytes(20_001) })).status).toBe(201)
   expect((await ann.call(`/tasks/${ids[1]}`, { method: 'DELETE' })).status).toBe(204)
