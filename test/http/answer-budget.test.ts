@@ -52,6 +52,17 @@ test('however many owners read nothing, the whole stays in bounds and a small re
   expect(codeOf(() => budget.hold('quiet').expect(10_000))).toBe('taken')
 })
 
+test('the bytes of a response are its own, and giving them back touches no other', () => {
+  for (const length of [20_000, 40_000, MB]) {
+    const [one, other] = [new AnswerBudget(64 * MB).hold('ann'), new AnswerBudget(64 * MB).hold('bob')]
+    one.settle('x'.repeat(length))
+    const kept = other.settle('語'.repeat(length))
+    one.free()
+    one.free()
+    expect(Buffer.from(kept ?? '').toString()).toBe('語'.repeat(length))
+  }
+})
+
 test('an owner who holds nothing is told that the server is full', () => {
   const budget = new AnswerBudget(MB)
   expect(codeOf(() => budget.hold('ann').expect(MB))).toBe('unavailable')

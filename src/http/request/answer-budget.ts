@@ -58,8 +58,11 @@ export class AnswerBudget {
           change(body?.length ?? 0)
           return body
         }
-        change(Buffer.byteLength(body))
-        const sent = Buffer.from(body)
+        const bytes = Buffer.byteLength(body)
+        change(bytes)
+        // `Buffer.from` may take a part of a buffer that others share.
+        const sent = Buffer.allocUnsafeSlow(bytes)
+        sent.write(body)
         own = sent.buffer
         return sent
       },
