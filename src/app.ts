@@ -30,32 +30,32 @@ import { addRoutes } from './http/routes.ts'
 import { operations } from './operations.ts'
 
 export type Parts = {
-  /** All of Docket's, unless told. */
+  /** Default: all operations of Docket. */
   operations?: readonly Operation[]
   database: Database
   tokens: AccessTokens
   log: Logger
-  /** Callers come over HTTPS, and are told to keep to it. */
+  /** Callers use HTTPS, and responses tell them to stay on it. */
   production: boolean
   corsOrigins: readonly string[]
-  /** Requests a minute; 0 is off. */
+  /** Requests per minute; 0 is off. */
   limits: {
     perOwner: number
     perAddress: number
     trustedProxies: readonly string[]
-    /** Where the requests of owners are counted for several instances together. */
+    /** Set when several instances count the requests of owners together. */
     ownerWindows: RateWindows | undefined
   }
   readiness: () => Readiness
-  /** Most bytes of responses that wait for owners to read them. */
+  /** Most bytes of unread responses to owners. */
   answerBytes: number
-  /** What a person does to get a token where there is no demo user: the middle of a sentence. */
+  /** How a person gets a token where there is no demo user: the middle of a sentence. */
   howToGetToken: string
   /** Only in development, and only when no other source of tokens is configured. */
   issuer?: BuiltInIssuer
 }
 
-/** The whole API on one screen: what a request passes, in order, and everything that can answer it. */
+/** The whole API on one screen: the checks that a request passes, in order, and everything that answers it. */
 export function createApp({
   operations: listed = operations,
   database,
@@ -73,7 +73,7 @@ export function createApp({
   const app = new Hono<Env>({ strict: false })
 
   app.use(requestLog(log, production))
-  // First, so that a page of an allowed origin can read whatever is refused after it.
+  // First, so that a page of an allowed origin can read every later refusal.
   app.use('/api/*', cors(corsOrigins, log))
   app.use(readableHead)
   const nobodyTook = unmatched(surface)
@@ -101,7 +101,7 @@ export function createApp({
   for (const { path, handle } of surface.openRoutes)
     if (handle !== undefined) app.get(path.replaceAll(/\{(\w+)\}/g, ':$1'), handle)
 
-  // Bytes, which all connections that wait for it share.
+  // As bytes, so that all connections that wait for it share one copy.
   const document = Buffer.from(JSON.stringify(openapiDocument(surface)))
   app.get(openapiPath, (c) => respondJson(c, 200, document))
   app.use('/docs/*', withOurHeaders)
@@ -116,7 +116,7 @@ export function createApp({
 
 const basePath = '/api/v1'
 
-/** The OpenAPI document of the API, without anything running. */
+/** The OpenAPI document of the API. Starts nothing. */
 export function describeApi(listed: readonly Operation[] = operations): object {
   return openapiDocument(
     surfaceOf(listed, () => ({ database: false, isolation: false, keys: false, serving: false })),
@@ -132,7 +132,7 @@ function surfaceOf(listed: readonly Operation[], readiness: () => Readiness): Su
   return { operations: listed, openRoutes, basePath }
 }
 
-/** For answers that are not made by `respond`: the headers of every response, where they say nothing else. */
+/** For answers that `respond` does not make: adds the headers of every response that they do not set. */
 const withOurHeaders: MiddlewareHandler<Env> = async (c, next) => {
   await next()
   for (const [name, value] of Object.entries(c.var.headers))

@@ -32,7 +32,7 @@ Exit codes: 0 done, 1 doctor found a fault, 2 wrong usage, 69 something is out o
 
 type Options = { user: string; workers: string | undefined }
 
-/** Each command loads only what it needs, so that help is instant. */
+/** Each command loads only its own code, so that help is instant. */
 const commands: Record<string, (options: Options) => Promise<number>> = {
   start: async ({ workers }) => {
     if (workers !== undefined) {
@@ -87,7 +87,7 @@ async function run(args: string[]): Promise<number> {
   return command({ user: values.user, workers: values.workers })
 }
 
-/** The reason last, where it is seen. */
+/** The reason comes last, where people look. */
 function refused(reason: string): number {
   process.stderr.write(`${usage}\n${reason}\n`)
   return 2
@@ -99,10 +99,10 @@ try {
 } catch (error) {
   process.exitCode = report(error)
 }
-// A worker would stay for what its primary might say.
+// The open channel to the primary would keep a worker alive.
 process.channel?.unref()
 
-/** A failure that has a sentence and an exit code shows just that; anything else is a defect and shows itself. */
+/** A failure with a sentence and an exit code prints only the sentence. Anything else is a defect and is thrown. */
 function report(error: unknown): number {
   if (!(error instanceof Error)) throw error
   if ('exitCode' in error && typeof error.exitCode === 'number') {
@@ -110,7 +110,7 @@ function report(error: unknown): number {
     return error.exitCode
   }
   if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
-    // What follows is about arguments that begin with a hyphen, of which there are none.
+    // The rest of the message is about arguments that begin with a hyphen. Docket has none.
     return refused(`${error.message.split('. ')[0]}.`)
   }
   throw error

@@ -9,17 +9,17 @@ import { type Variable, variables } from './config/variables.ts'
 
 export { ConfigError }
 
-/** Everything the process is told from outside, checked and deeply frozen. Holds nothing secret. */
+/** All settings of the process, validated and deeply frozen. `Secrets` holds the secret ones. */
 export type Config = {
   readonly environment: 'development' | 'test' | 'production'
   readonly production: boolean
   readonly host: string
   /** 0 picks a free port. */
   readonly port: number
-  /** Whether other processes may listen at the port as well. */
+  /** Whether other processes may listen on the same port. */
   readonly reusePort: boolean
   readonly dataDir: string
-  /** `embedded` is PGlite in `dataDir`; for `postgres` both URLs are among the secrets. */
+  /** `embedded` is PGlite in `dataDir`. `postgres` takes both URLs from `Secrets`. */
   readonly database:
     | { readonly kind: 'embedded' }
     | {
@@ -29,19 +29,19 @@ export type Config = {
       }
   /** The origin of the app that runs Better Auth. */
   readonly betterAuthUrl?: string
-  /** A remote key set (RFC 7517) and the issuers that only its keys may speak for. */
+  /** A remote key set (RFC 7517) and its issuers. Only its keys may sign tokens of these issuers. */
   readonly keySet?: KeySetSource
-  /** HS256 by `secrets.jwtSecret`; its issuer is never one of the key set's. */
+  /** HS256 with `secrets.jwtSecret`. Its issuer is never an issuer of the key set. */
   readonly sharedSecret?: SharedSecretSource
-  /** No key source is configured and this is not production: run Better Auth at `/api/auth`. */
+  /** True when no key source is configured outside production. Better Auth then runs at `/api/auth`. */
   readonly builtInIssuer: boolean
-  /** What a genuine token has to say besides who calls. */
+  /** Requirements on a valid token beyond the identity of its user. */
   readonly demands: { readonly scopes: readonly string[]; readonly verifiedEmail: boolean }
-  /** Most tasks of one owner. */
+  /** Maximum tasks per owner. */
   readonly taskQuota: number
-  /** Most bytes that the tasks of one owner take. */
+  /** Maximum bytes of the tasks of one owner. */
   readonly storageQuotaBytes: number
-  /** Requests a minute; 0 is off. */
+  /** Requests per minute. 0 turns a limit off. */
   readonly rateLimit: {
     readonly perOwner: number
     readonly perAddress: number
@@ -52,23 +52,25 @@ export type Config = {
   /** Origins byte for byte as browsers send them. */
   readonly corsOrigins: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
-  /** How far ahead a token's `exp` may lie. */
+  /** Maximum time from now until a token's `exp`. */
   readonly tokenHorizonSeconds: number
-  /** What is set and sets nothing. */
+  /** Variables that are set but are no settings, each with the setting it resembles. */
   readonly misspelt: readonly Misspelt[]
 }
 
 export type Secrets = {
   readonly databaseUrl?: Secret<string>
-  /** `databaseUrl`, unless set apart. */
+  /** Defaults to `databaseUrl`. */
   readonly migrationUrl?: Secret<string>
   /** At least 32 bytes. */
   readonly jwtSecret?: Secret<Uint8Array>
 }
 
 /**
- * A copy of the process environment after `<folder>/.env`, if there is one, has filled in what was unset or
- * empty. The only place that touches `process.env`. Throws `ConfigError` when the file cannot be read.
+ * Returns a copy of the process environment. `<folder>/.env`, if present, fills in variables that are unset or
+ * empty.
+ * No other code touches `process.env`.
+ * @throws ConfigError when the file cannot be read.
  */
 export function readEnvironment(folder = '.'): Environment {
   for (const { name } of Object.values(variables)) if (process.env[name] === '') delete process.env[name]
@@ -83,8 +85,10 @@ export function readEnvironment(folder = '.'): Environment {
 }
 
 /**
- * Settings and, apart from them, secrets; both frozen. Pure: the answer depends on `environment` alone.
- * An empty variable is an unset one, an unknown one is ignored, and told if it looks like one that is known. Throws `ConfigError` with all faults at once.
+ * Returns the settings and, separately, the secrets, both frozen. The result depends on `environment` alone.
+ * An empty variable counts as unset. Unknown variables are ignored, and `config.misspelt` lists likely
+ * misspellings.
+ * @throws ConfigError with all faults at once.
  */
 export function loadConfig(environment: Environment): { config: Config; secrets: Secrets } {
   const settings = new Settings(environment)
@@ -150,7 +154,7 @@ function readDatabase(settings: Settings, production: boolean) {
   return { config, secrets: { ...(databaseUrl && { databaseUrl }), ...(migrationUrl && { migrationUrl }) } }
 }
 
-/** Without a word about it nothing would be encrypted, and nobody would notice. */
+/** A URL without `sslmode` would connect without encryption, unnoticed. */
 function refuseUndecided(settings: Settings, variable: Variable, url: Secret<string> | undefined): void {
   if (url !== undefined && !decidesOnEncryption(url))
     settings.refuse(

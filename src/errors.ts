@@ -1,6 +1,6 @@
 /**
- * Everything that can go wrong for a caller, by the code that clients switch on.
- * This file knows nothing of HTTP: `http/problem` is the only place that turns a code into a status.
+ * The codes of all failures that a caller can see. Clients switch on them. This file knows nothing of HTTP: only
+ * `http/problem` turns a code into a status.
  */
 export const errorCodes = [
   'malformed_request',
@@ -23,7 +23,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number]
 
-/** One fault of a request: where it is (`path` is an RFC 6901 JSON pointer), a code, a sentence without the value. */
+/** One fault of a request: its place (`path` is an RFC 6901 JSON pointer), a code, and a sentence without the value. */
 export type Fault = {
   in: 'body' | 'query' | 'path'
   path: string
@@ -34,23 +34,23 @@ export type Fault = {
 type Extras = {
   /** All faults of a `validation_failed`. */
   errors?: readonly Fault[]
-  /** After how long a repeat can succeed. */
+  /** Seconds after which a retry can succeed. */
   retryAfterSeconds?: number
   /** Response headers that belong to this failure, such as `Allow`. */
   headers?: Readonly<Record<string, string>>
-  /** What really happened, for the log only. */
+  /** The original error, for the log only. */
   cause?: unknown
-  /** A closed, named reason for the log only; the caller sees `code` and `detail`. */
+  /** A reason from a closed set, for the log only. The caller sees `code` and `detail`. */
   reason?: string
   note?: Note
 }
 
-/** What the log line of the request says beside the reason: the digest of a key id, and what to do about it. */
+/** Additional log fields: the digest of a key id, and a remedy. */
 export type Note = { readonly kid?: string | undefined; readonly advice?: string | undefined }
 
 /**
- * A failure that a caller may see. `detail` is a plain sentence that says what to do; it never holds
- * input, secrets or internals. Anything thrown that is not an `AppError` is answered as `internal`.
+ * A failure that a caller may see. `detail` is a plain sentence with a remedy. It never contains input, secrets or
+ * internals. Any other error is answered as `internal`.
  */
 export class AppError extends Error {
   readonly code: ErrorCode
@@ -59,7 +59,7 @@ export class AppError extends Error {
   readonly retryAfterSeconds: number | undefined
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly reason: string | undefined
-  /** Whoever hands the failure on may add to it. */
+  /** Code that passes the failure on may add to it. */
   note: Note | undefined
 
   constructor(code: ErrorCode, detail: string, extras: Extras = {}) {
@@ -75,7 +75,10 @@ export class AppError extends Error {
   }
 }
 
-/** Why a process cannot start or a command cannot do its work: one sentence that says what to do, and an exit code. */
+/**
+ * The reason why a process cannot start, or a command cannot do its work: one sentence with a remedy, and an exit
+ * code.
+ */
 export class StartError extends Error {
   /** From sysexits.h: 69 unavailable, 73 cannot create, 78 configuration. */
   readonly exitCode: number

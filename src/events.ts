@@ -1,7 +1,7 @@
 import type { BaseLogger } from 'pino'
 import { z } from 'zod'
 
-/** An error as the log may show it: what Postgres says of values (message, detail) is left out. */
+/** An error as the log may show it. Postgres' message and detail are left out, because they can quote values. */
 const Cause = z.strictObject({
   type: z.string(),
   code: z.string().optional(),
@@ -11,22 +11,23 @@ const Cause = z.strictObject({
   stack: z.string().optional(),
 })
 
-/** Twelve hex digits that tell one owner, address or key id from another without naming it. */
+/** Twelve hex digits that distinguish owners, addresses or key ids without naming them. */
 const Digest = z.string().regex(/^[0-9a-f]+$/)
 
 const source = z.string()
 
 /**
- * Every line that Docket logs, by its `event`, with the fields it may have. Nothing a caller sent stands in any of
- * them but the method and an X-Request-Id of harmless characters: no path, query, header, token, title or description. `test/support/log-check.ts`
- * holds every line of the suites against this.
+ * Every line that Docket logs, by its `event`, with the fields it may have.
+ * Of the data that a caller sent, only the method and an X-Request-Id of harmless characters are logged. No path,
+ * query, header, token, title or description is.
+ * `test/support/log-check.ts` checks every line of the test suites against this.
  */
 export const events = {
   /** The process listens and is ready. */
   start: z.strictObject({ origin: z.string(), environment: z.string() }),
-  /** A database that DATABASE_URL names was brought up to date by a start, as happens outside production. */
+  /** A start outside production migrated the database that DATABASE_URL names. */
   migrated: z.strictObject({ applied: z.array(z.string()), restored: z.array(z.string()) }),
-  /** A name is set that is no setting, and the setting that it looks like is not. */
+  /** A variable is set that is no setting. It resembles a setting that is unset. */
   setting_misspelt: z.strictObject({ given: z.string(), meant: z.string() }),
   /** The API of an app could not be opened. */
   not_opened: z.strictObject({ cause: Cause }),
@@ -35,15 +36,15 @@ export const events = {
   stopped: z.strictObject({}),
   /** A defect that ended the process. */
   crash: z.strictObject({ cause: Cause }),
-  /** There is more to do than can be done, and some requests are refused; told once a minute. */
+  /** The server is overloaded and refuses some requests. Logged once a minute. */
   overloaded: z.strictObject({ by: z.enum(['queue', 'event_loop']), waiting: z.int() }),
   /** A process of `--workers` ended by itself. */
   worker_lost: z.strictObject({ code: z.int().optional(), signal: z.string().optional() }),
   worker_back: z.strictObject({}),
-  /** All processes of `--workers` were replaced by new ones, or the first new one did not start. */
+  /** All `--workers` processes were replaced, or the first new one did not start. */
   reload: z.strictObject({ workers: z.int() }),
   reload_failed: z.strictObject({ code: z.int().optional(), signal: z.string().optional() }),
-  /** A request is done. `route` is the pattern that took it. */
+  /** A request is complete. `route` is the route pattern that matched. */
   request: z.strictObject({
     request_id: z.string(),
     method: z.string(),
@@ -52,36 +53,45 @@ export const events = {
     duration_ms: z.number(),
     owner: Digest.optional(),
     code: z.string().optional(),
-    /** Closed. Of a refused token it says why: an expired one that comes again and again shows here. */
+    /** From a closed set. It says why a token was refused, so a repeated expired token shows here. */
     reason: z.string().optional(),
     kid: Digest.optional(),
     advice: z.string().optional(),
     cause: Cause.optional(),
   }),
-  /** So many more answers of one kind came within a second of the one that was written in full. */
+  /** `count` more responses of one kind came within a second of the one that was logged in full. */
   requests_summed: z.strictObject({
     status: z.int(),
     code: z.string().optional(),
     reason: z.string().optional(),
-    /** Where there is no reason. */
+    /** Set when there is no `reason`. */
     route: z.string().optional(),
     count: z.int(),
   }),
   keys_ignored: z.strictObject({ source, ignored: z.array(z.unknown()) }),
   keys_unreadable: z.strictObject({ source, reason: z.string(), held: z.int(), cause: Cause }),
   keys_dropped: z.strictObject({ source }),
-  /** Somebody was refused at the built-in issuer. */
+  /** The built-in issuer refused a sign-in. */
   login_failed: z.strictObject({ status: z.int() }),
   issuer: z.strictObject({ message: z.string() }),
-  /** A request beyond a limit was refused; once a minute for each caller. The key of an address's digest is the process's own. */
+  /**
+   * A request exceeded a limit and was refused. Logged once a minute per caller.
+   * The digest of an address uses a key that only this process has.
+   */
   rate_limited: z.strictObject({ limit: z.enum(['owner', 'address']), caller: Digest }),
-  /** In production `X-Forwarded-For` came from a peer that TRUSTED_PROXIES does not name; the first time only. */
+  /**
+   * In production, `X-Forwarded-For` came from a peer that TRUSTED_PROXIES does not name. Logged the first time
+   * only.
+   */
   proxy_untrusted: z.strictObject({ peer: Digest, advice: z.string() }),
-  /** A page of an origin that CORS_ORIGINS does not name asked; a browser keeps the answer from it. */
+  /** A page sent a request from an origin that CORS_ORIGINS does not name. A browser hides the response from it. */
   origin_refused: z.strictObject({ request_id: z.string(), advice: z.string() }),
-  /** One owner asked for many tasks that are not there: a broken client, or somebody who guesses ids. */
+  /** One owner requested many missing tasks: a broken client, or somebody who guesses ids. */
   many_missing: z.strictObject({ owner: Digest, in_a_minute: z.int() }),
-  /** Answered before the app saw it: what Node's parser could not read, or a defect on the way to the app. */
+  /**
+   * A request was answered before the app saw it. Node's parser could not read it, or a defect occurred before the
+   * app.
+   */
   request_unseen: z.strictObject({
     request_id: z.string(),
     status: z.int(),
@@ -89,17 +99,23 @@ export const events = {
     reason: z.string().optional(),
     cause: Cause.optional(),
   }),
-  /** Connections closed without an answer: too many, too many unanswered requests, or a reader that is too slow. */
+  /**
+   * Connections were closed without a response: too many connections, too many unanswered requests, or a slow
+   * reader.
+   */
   connections_cut: z.strictObject({
     reason: z.enum(['connections', 'pipelined', 'slow_reader']),
     count: z.int(),
   }),
-  /** Whoever reads the log had stopped reading; so many lines are missing before this one. */
+  /** The reader of the log had stopped reading. `lines` lines before this one were dropped. */
   log_dropped: z.strictObject({ lines: z.int() }),
-  /** Requests are counted in the memory of this process until the shared count answers again. */
+  /** The shared count does not answer. Until it does, this process counts requests in memory. */
   rate_store_lost: z.strictObject({ cause: Cause }),
   rate_store_back: z.strictObject({}),
-  /** Rights or policies are not those that the migrations made; /readyz answers 503. Names come from the catalog. */
+  /**
+   * Rights or policies differ from those that the migrations made, and /readyz answers 503. Names come from the
+   * catalog.
+   */
   protection_differs: z.strictObject({ differences: z.array(z.string()) }),
   protection_restored: z.strictObject({}),
   database_lost: z.strictObject({ cause: Cause }),
@@ -110,7 +126,7 @@ export const events = {
 export type EventName = keyof typeof events
 export type Level = 'info' | 'warn' | 'error' | 'fatal'
 
-/** Writes one line, of a kind that is declared above. */
+/** Writes one line of a kind declared above. */
 export function record<Name extends EventName>(
   log: BaseLogger,
   level: Level,
@@ -158,7 +174,7 @@ const sentences: Record<EventName, string> = {
   issuer_connection_lost: 'connection of the built-in issuer lost',
 }
 
-/** An error in the shape of `cause`. The message of an error from Postgres can hold values, so only its code is told. */
+/** Converts an error to the shape of `cause`. A message from Postgres can hold values, so it is left out. */
 export function causeOf(error: unknown): z.output<typeof Cause> {
   if (!(error instanceof Error)) return { type: typeof error }
   const text = (name: string) => {

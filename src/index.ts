@@ -23,14 +23,14 @@ import { taskQuotas } from './tasks/quotas.ts'
 /** A running API, without a server around it. */
 export type TodoApi = {
   readonly fetch: Fetch
-  /** Answers `readyz` with 503 from now on; everything else is still served. */
+  /** `readyz` answers 503 from now on. All other requests are still served. */
   stopServing(): void
-  /** Waits for what is in flight, then lets go of the database and the keys. */
+  /** Waits for requests in flight, then closes the database and the keys. */
   close(): Promise<void>
   readonly openapi: object
 }
 
-/** Opens a database that knows the statements given. */
+/** Opens a database that knows the given statements. */
 export type OpenDatabaseOf = (common: {
   statements: readonly AnyStatement[]
   log: Logger
@@ -41,21 +41,21 @@ export type Wiring = {
   config: Config
   secrets: Secrets
   log: Logger
-  /** Where callers reach the API; the issuer and audience of tokens of the built-in issuer. */
+  /** The origin at which callers reach the API. It is issuer and audience of the built-in issuer's tokens. */
   origin: string
   open: OpenDatabaseOf
-  /** All of Docket's, unless told. */
+  /** Default: all operations of Docket. */
   operations?: readonly Operation[]
 }
 
-/** The statements of operations. Connections know the prepared ones before they take work. */
+/** The statements of operations. Each connection knows the prepared ones before it takes work. */
 function statementsOf(listed: readonly Operation[]): AnyStatement[] {
   return [
     ...new Map(listed.flatMap(({ statements }) => statements.map((each) => [each.name, each]))).values(),
   ]
 }
 
-/** Builds every part and connects them, in the order in which they need each other. */
+/** Builds every part and connects them, in the order of their dependencies. */
 export async function wire({ config, secrets, log, origin, open, ...given }: Wiring): Promise<TodoApi> {
   const listed = given.operations ?? operations
   const closing: (() => Promise<void> | void)[] = []
@@ -83,7 +83,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
         secret,
         log: (
           level,
-          message, // Behind a colon Better Auth repeats what a caller sent.
+          message, // After the colon, Better Auth quotes the request.
         ) =>
           record(log, level === 'debug' ? 'info' : level, 'issuer', {
             message: message.split(/[:\n]/, 1)[0]?.slice(0, 100) ?? '',
@@ -140,7 +140,7 @@ export async function wire({ config, secrets, log, origin, open, ...given }: Wir
   }
 }
 
-/** An eighth of the heap's limit, which Node sets by the memory of the machine, and 128 MB at the most. */
+/** An eighth of the heap limit, which Node derives from the machine's memory, and at most 128 MB. */
 function answerBytes(): number {
   return Math.min(128 * 2 ** 20, getHeapStatistics().heap_size_limit / 8)
 }

@@ -3,10 +3,10 @@ import { writeSums } from './events/sums.ts'
 import { record } from './events.ts'
 
 /**
- * The log: one JSON object a line on standard output, or readable lines when that is a terminal. Lines are
- * collected for a moment and written together; `flush` writes what is left, before the process ends. Where several
- * processes have one standard output, no more is written at once than a pipe takes whole. A reader that stops reading
- * holds up nobody: beyond 16 MB lines are dropped, and counted once it reads again.
+ * The log: one JSON object per line on standard output, or readable lines on a terminal.
+ * Lines are buffered briefly and written together. `flush` writes the rest before the process ends.
+ * With `shared`, several processes have one standard output, so no write exceeds what a pipe takes whole.
+ * A reader that stops reading delays nobody. Beyond 16 MB lines are dropped, and counted once it reads again.
  */
 export async function createLog(
   level: string,
@@ -14,12 +14,12 @@ export async function createLog(
 ): Promise<{ log: Logger; flush: () => void }> {
   const options = { level, base: null, timestamp: isoTime() }
   if (process.stdout.isTTY) {
-    // Not as a transport: those are workers, which break in bundles and lose the last lines.
+    // pino's transports are workers, which break in bundles and lose the last lines.
     const { default: pretty } = await import('pino-pretty')
     const stream = pretty({
       translateTime: 'SYS:HH:MM:ss',
       messageFormat,
-      // What the sentence has said already.
+      // The sentence already contains these.
       ignore: 'event,method,route,status,duration_ms,count',
       singleLine: true,
       sync: true,
@@ -35,7 +35,7 @@ export async function createLog(
   })
   const pieces = inPieces(stdout, shared ? pipeWhole : pieceLength)
   const log = pino(options, pieces)
-  // A full disk or a closed pipe costs lines of the log, not the service.
+  // A full disk or a closed pipe costs log lines, not the service.
   let broken = false
   stdout.on('error', () => {
     broken = true
@@ -43,7 +43,7 @@ export async function createLog(
   stdout.on('write', () => {
     broken = false
   })
-  // It repeats a write that fails, for ever; pino asks for it too, at `fatal` and at the exit.
+  // `flushSync` repeats a failing write for ever. pino calls it too, at `fatal` and at exit.
   const flushSync = stdout.flushSync.bind(stdout)
   stdout.flushSync = () => (broken ? undefined : flushSync())
   let dropped = 0
@@ -59,24 +59,25 @@ export async function createLog(
     pieces.flush()
     stdout.flushSync()
   }
-  // However it ends, also in somebody else's process, who does not know of us; before pino closes the stream.
+  // The log is flushed however the process ends, also in a host process that does not know Docket.
+  // This must run before pino closes the stream.
   process.prependListener('beforeExit', flush)
   process.prependListener('exit', flush)
   return { log, flush }
 }
 
-/** What a pipe takes whole (PIPE_BUF, pipe(7)), and what is handed on at once otherwise; bytes. */
+/** Bytes that a pipe takes whole (PIPE_BUF, pipe(7)), and bytes handed on at once otherwise. */
 const pipeWhole = 4_096
 const pieceLength = 32_768
 
-/** So much waits for a reader of the log that has stopped reading; what comes then is dropped. */
+/** Bytes held for a reader that has stopped reading. Later lines are dropped. */
 const mostHeld = 16 * 2 ** 20
 
 const heldMs = 100
 
 /**
- * Collects whole lines and hands them on together: `sonic-boom` looks through all it holds for each line it is given,
- * and each write to the file costs more than many lines. None is held longer than a tenth of a second.
+ * Collects whole lines and hands them on together, after 100 ms at the latest.
+ * `sonic-boom` scans its whole buffer for each line, and each write to the file costs more than many lines.
  */
 function inPieces(stream: { write(text: string): unknown }, length: number) {
   let text = ''
@@ -97,7 +98,7 @@ function inPieces(stream: { write(text: string): unknown }, length: number) {
   }
 }
 
-/** The time in UTC (RFC 3339), written once for all lines of the same millisecond. */
+/** The UTC time (RFC 3339), formatted once for all lines of the same millisecond. */
 function isoTime(): () => string {
   let at = 0
   let text = ''
@@ -109,7 +110,7 @@ function isoTime(): () => string {
   }
 }
 
-/** A request reads as one does in a shell; every other line has its sentence. */
+/** Requests show method, route, status and duration. Every other line shows its sentence. */
 function messageFormat(line: Record<string, unknown>, messageKey: string): string {
   const { method, route, status, duration_ms, count } = line
   if (count !== undefined) return `${count} ${line[messageKey]}: ${status} ${route ?? ''}`.trimEnd()

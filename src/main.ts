@@ -9,21 +9,21 @@ import { listen } from './http/server/server.ts'
 import { configuredDatabase, type TodoApi, wire } from './index.ts'
 import { createLog } from './log.ts'
 
-/** From SIGTERM to the end: requests under way get most of it, the database the rest. */
+/** Time from SIGTERM to the end. Requests under way get most of it, the database the rest. */
 const drainMs = 8_000
 const goodbyeMs = 9_500
 
-/** Who started this process as one of several, and hands it connections. */
+/** The process that started this one as a worker, and passes it connections. */
 export type Primary = {
   ready(origin: string): void
-  /** Resolves when no connection is on its way to this process any more; it must listen no longer. */
+  /** Resolves when no connection is on its way to this process. The process must have stopped listening. */
   parted(): Promise<void>
 }
 
 /**
- * Runs the server until it is told to stop, and returns the exit code. The first SIGTERM or SIGINT drains; a
- * second one ends the process at once. A worker tells `primary` that it is ready, instead of a person and the log,
- * and leaves it to that one to lose patience.
+ * Runs the server until a signal stops it, and returns the exit code. The first SIGTERM or SIGINT drains; a second one
+ * ends the process at once. A worker announces readiness to `primary` only, not to a person or the log. For a worker,
+ * `primary` decides when to end it at once.
  *
  * @throws ConfigError, StartError when it cannot start; then nothing is left open.
  */
@@ -50,8 +50,8 @@ export async function start(
       log,
       fetch: (request, bindings) => api?.fetch(request, bindings) ?? notYet(config.production),
     })
-  // First, to find a port that is taken before anything is made; but what comes to a port that others serve as well
-  // is for them until this one can serve it.
+  // Listening first finds a taken port before anything is made. On a shared port it comes last: until this process is
+  // ready, the other processes serve the requests.
   const shared = config.port !== 0 && (config.reusePort || primary !== undefined)
   let listening = shared ? undefined : await serve()
   const origin = originOf(config.host, listening?.port ?? config.port)
@@ -72,7 +72,7 @@ export async function start(
     await api?.close()
     throw error
   }
-  // Before anyone is told that it is up, and may tell it to stop. Until here a signal just ends the process.
+  // Installed before the announcement, because a signal may follow it. Until here a signal just ends the process.
   const told = firstSignal(primary === undefined ? flush : undefined)
   if (primary !== undefined) primary.ready(origin)
   else announce(log, origin, config)
@@ -94,7 +94,7 @@ export async function start(
   return 0
 }
 
-/** What is answered between listening and being ready. */
+/** The response between listening and being ready. */
 function notYet(production: boolean): Response {
   const error = new AppError('unavailable', 'The server is starting; try again in a moment.', {
     retryAfterSeconds: 1,

@@ -1,6 +1,6 @@
 type Handler = (request: Request) => Promise<Response>
 
-/** Every method that Next.js knows. Without `OPTIONS` Next.js would answer it itself, without our CORS headers. */
+/** Every method that Next.js knows. Without `OPTIONS`, Next.js would answer it itself, without our CORS headers. */
 type Handlers = Readonly<Record<'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS', Handler>>
 
 /**

@@ -2,43 +2,43 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { TodoApi as RunningApi } from './index.ts'
 
-/** Takes the lines of the log: a fixed sentence, and its fields. A pino logger is one. */
+/** Receives log lines: a fixed sentence and its fields. A pino logger fits. */
 export type Log = Readonly<
   Record<'info' | 'warn' | 'error' | 'fatal', (fields: object, sentence: string) => void>
 >
 
 export type TodoApiOptions = {
-  /** The settings of the command, by the same names; usually `process.env`. Nothing else is read. */
+  /** The settings, under the same names as for the command; usually `process.env`. Nothing else is read. */
   environment: Readonly<Record<string, string | undefined>>
-  /** Where callers reach the API. Only the built-in issuer of development needs it. */
+  /** The origin at which callers reach the API. Only the built-in issuer of development needs it. */
   origin?: string
-  /** Without one, lines from `LOG_LEVEL` up, here `warn` by default, go to standard output. */
+  /** Default: lines from `LOG_LEVEL` up (here `warn` by default) go to standard output. */
   log?: Log
 }
 
-/** The connection that a request came by, where Node's HTTP server carries it. */
+/** The connection of a request, where Node's HTTP server carries it. */
 export type Connection = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse }
 
 /** The API without a server. */
 export type TodoApi = {
-  /** Answers a request; it never rejects. The first one opens the API. */
+  /** Answers a request. It never rejects. The first request opens the API. */
   fetch(request: Request, connection?: Connection): Promise<Response>
   /**
    * Loads the code and connects to the database, as the first request would.
    * @throws Error whose message says what is wrong and what to do. The next attempt starts over.
    */
   open(): Promise<void>
-  /** Answers `readyz` with 503 from now on; everything else is still served. */
+  /** `readyz` answers 503 from now on. All other requests are still served. */
   stopServing(): void
-  /** Waits for the requests in progress, then closes every connection. Requests after it get 503. */
+  /** Waits for the requests in progress, then closes every connection. Later requests get 503. */
   close(): Promise<void>
-  /** The OpenAPI document; needs no database. */
+  /** The OpenAPI document. Needs no database. */
   openapi(): Promise<object>
 }
 
 /**
- * The API as a `fetch` handler, for an app that has a server of its own. This call does no work: an app may make it
- * while it is being built. The API handles no signal, and in a run without faults it prints nothing.
+ * The API as a `fetch` handler, for an app that has its own server. This call does no work, so an app may make it at
+ * build time. The API handles no signal, and prints nothing in a run without faults.
  */
 export function createTodoApi(options: TodoApiOptions): TodoApi {
   const log = once(() => openLog(options))
@@ -81,7 +81,7 @@ export function createTodoApi(options: TodoApiOptions): TodoApi {
   }
 }
 
-/** What is heavy is imported here, so that importing the package costs next to nothing. */
+/** Heavy modules are imported here, so that importing the package costs almost nothing. */
 async function openApi(options: TodoApiOptions, log: () => Promise<Log>): Promise<RunningApi> {
   const [{ loadConfig }, { configuredDatabase, wire }] = await Promise.all([
     import('./config.ts'),
@@ -91,7 +91,7 @@ async function openApi(options: TodoApiOptions, log: () => Promise<Log>): Promis
   return wire({
     config,
     secrets,
-    // Docket writes its log by these four methods and no others.
+    // Safe: Docket logs only through these four methods.
     log: (await log()) as Logger,
     origin: options.origin ?? `http://localhost:${config.port}`,
     open: configuredDatabase(config, secrets),
@@ -104,12 +104,12 @@ async function openLog({ log, environment }: TodoApiOptions): Promise<Log> {
     import('./log.ts'),
     import('./config/variables.ts'),
   ])
-  // A wrong level keeps the API from opening, and the log has to say so.
+  // An invalid level keeps the API from opening. The log must still report that.
   const { data: level = 'warn' } = variables.logLevel.schema.safeParse(environment.LOG_LEVEL)
   return (await createLog(level)).log
 }
 
-/** The answer while the API cannot be opened. Outside production it says why. */
+/** The response while the API cannot be opened. Outside production it contains the reason. */
 async function refusal(error: unknown, production: boolean): Promise<Response> {
   const [{ AppError, StartError }, { problemUnseen }] = await Promise.all([
     import('./errors.ts'),

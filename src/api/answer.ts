@@ -5,14 +5,14 @@ export function encode<T>(value: T): Encoded<T> {
   return JSON.stringify(value)
 }
 
-/** What an operation answers, without HTTP. Paths are those of the API, below its base path. */
+/** The result of an operation, without HTTP. Paths are those of the API, below its base path. */
 export type Answer<T> =
   | {
       readonly status: 200 | 201
       readonly body: Encoded<T>
-      /** Where the new resource is. */
+      /** Path of the new resource. */
       readonly location?: string
-      /** Where a list goes on. */
+      /** Path of the next page of a list. */
       readonly next?: string | undefined
     }
   | { readonly status: 204 }

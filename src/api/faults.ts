@@ -9,8 +9,8 @@ type UnknownKeys = {
 }
 
 /**
- * What a schema found, as faults: where, a code, a sentence without the value.
- * A schema gives a fault its own code by `params: { code }` and its own sentence by the message.
+ * Turns a schema's issues into faults: a place, a code, and a sentence without the value. A schema sets its own code
+ * by `params: { code }` and its own sentence by the message.
  */
 export function faultsOf(place: Fault['in'], issues: readonly Issue[], schema?: z.ZodType): Fault[] {
   return issues.flatMap((issue) => {
@@ -31,10 +31,10 @@ function unknown(place: Fault['in'], schema: z.ZodType | undefined): Pick<Fault,
   return { code, detail: `is not a known ${name}. ${those}` }
 }
 
-/** More would make the answer much longer than the request; a body made by people never has as many. */
+/** More faults would make the response much longer than the request. Real requests never have as many. */
 const mostFaults = 100
 
-/** All faults (of a body that is nothing but faults the first hundred) as one failure, in a sentence with the first five. */
+/** All faults as one failure, at most the first hundred. Its sentence names the first five. */
 export function validationFailed(faults: readonly Fault[]): AppError {
   const sentences = faults.slice(0, 5).map(({ path, detail }) => `${path.slice(1) || 'the body'} ${detail}`)
   if (faults.length > 5) sentences.push(`and ${faults.length - 5} more`)
@@ -46,7 +46,7 @@ function codeAndDetail(issue: z.core.$ZodIssue): Pick<Fault, 'code' | 'detail'> 
     const code: unknown = issue.params?.code
     return { code: typeof code === 'string' ? code : 'invalid', detail: issue.message }
   }
-  // The body itself is the one value whose schema has no sentence of its own.
+  // The body itself is the only value whose schema has no sentence of its own.
   if (issue.code === 'invalid_type' && issue.path.length === 0)
     return { code: 'wrong_type', detail: 'must be a JSON object' }
   if (issue.code === 'invalid_type')
@@ -59,7 +59,7 @@ function codeAndDetail(issue: z.core.$ZodIssue): Pick<Fault, 'code' | 'detail'> 
 
 const nameable = /^[A-Za-z0-9_.$-]{1,64}$/
 
-/** RFC 6901. A key that the caller made up is named only when it is short and harmless. */
+/** RFC 6901. A key that the caller invented is named only when it is short and harmless. */
 function pointer(path: readonly PropertyKey[]): string {
   return path.map((key) => (nameable.test(String(key)) ? `/${String(key)}` : '/?')).join('')
 }

@@ -3,7 +3,7 @@ import { faultsOf, validationFailed } from './faults.ts'
 import type { Input, Operation } from './operation.ts'
 import type { z } from './schema.ts'
 
-/** What was sent, as the carrier read it: a repeated parameter is an array of its values. */
+/** The raw input, as the transport read it. A repeated parameter is an array of its values. */
 export type Sent = {
   readonly params: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string | readonly string[]>>
@@ -11,10 +11,10 @@ export type Sent = {
 }
 
 /**
- * Checks what was sent against the schemas of an operation.
+ * Checks the input against the schemas of an operation.
  *
- * A path that names nothing is 404 only when the rest of the request is right, as if the resource were missing. On PUT,
- * which would create it, it is a fault of the request.
+ * A path that names nothing is 404 only when the rest of the request is valid, as if the resource were missing. PUT
+ * would create the resource, so there it is a fault of the request.
  *
  * @throws AppError `validation_failed` with all faults, or `not_found`.
  */
@@ -34,7 +34,7 @@ export function notFound(sentence = 'Not found.'): AppError {
 
 type Read = { readonly data?: unknown; readonly faults: readonly Fault[] }
 
-/** Either `data`, or `faults` that are not empty. */
+/** Either `data`, or at least one of `faults`. */
 function check(schema: z.ZodType, place: Fault['in'], value: unknown): Read {
   const result = schema.safeParse(value, { reportInput: false })
   return result.success

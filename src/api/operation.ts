@@ -5,8 +5,8 @@ import type { Answer } from './answer.ts'
 import type { z } from './schema.ts'
 
 /**
- * Runs statements as the caller: one transaction, one round trip, one result for each. It takes the statements that the
- * operation lists, and no others.
+ * Runs statements as the caller: one transaction, one round trip, one result per statement. It accepts only the
+ * statements that the operation lists.
  *
  * @throws AppError `quota_exceeded`, `unavailable`, `rate_limited` or `internal`.
  */
@@ -14,7 +14,7 @@ export type Ask<Name extends string = string> = <const Asked extends readonly Qu
   ...asked: Asked
 ) => Promise<ResultsOf<Asked>>
 
-/** The schemas of what an operation takes. An operation without `query` takes no query parameters. */
+/** The schemas of an operation's input. An operation without `query` accepts no query parameters. */
 export type Schemas = {
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
@@ -23,7 +23,7 @@ export type Schemas = {
 
 type Given<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
 
-/** What was sent, checked against the schemas. */
+/** The input, checked against the schemas. */
 export type Input<S extends Schemas = Schemas> = {
   readonly params: Given<S['params']>
   readonly query: Given<S['query']>
@@ -40,18 +40,18 @@ export type Call<S extends Schemas = Schemas, Name extends string = string> = {
 /** A group of operations in the document. */
 export type Tag = { readonly name: string; readonly description: string }
 
-/** A success in the document: its status, what it means and the schema of its body. */
+/** A success in the document: its status, its meaning and the schema of its body. */
 export type Success = {
   readonly status: 200 | 201 | 204
   readonly description: string
   readonly body?: z.ZodType
-  /** Headers besides those of every response, with their descriptions. */
+  /** Headers beyond those of every response, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
- * One operation behind a token: what the OpenAPI document says of it and what it does, in one declaration. The router, the
- * document, the prepared statements and the tests over all operations come from it.
+ * One operation behind a token: its OpenAPI description and its handler, in one declaration. The router, the document,
+ * the prepared statements and the tests over all operations come from it.
  */
 export type Operation = {
   readonly id: string
@@ -65,9 +65,9 @@ export type Operation = {
   /** Media types of the body besides `application/json`. */
   readonly bodyTypes?: readonly string[]
   readonly successes: readonly Success[]
-  /** Failures beyond those that any operation can have. */
+  /** Failures beyond those that any operation has. */
   readonly failures: readonly ErrorCode[]
-  /** The sentence for a path that names nothing of the caller's. */
+  /** The sentence for a path that names no resource of the caller. */
   readonly missing?: string
   readonly statements: readonly AnyStatement[]
   readonly handle: (call: Call) => Answer<unknown> | Promise<Answer<unknown>>
@@ -83,13 +83,13 @@ type Declared<S extends Schemas, Asked extends AnyStatement, T> = Omit<
   readonly handle: (call: Call<S, Asked['name']>) => Answer<T> | Promise<Answer<T>>
 }
 
-/** Declares an operation. Its handler is given what its schemas and statements say. */
+/** Declares an operation. The types of its schemas and statements type its handler. */
 export function operation<
   const S extends Schemas = Record<never, never>,
   const Asked extends AnyStatement = never,
   T = unknown,
 >(declared: Declared<S, Asked, T>): Operation {
   const { schemas, statements = [], failures = [], handle, ...rest } = declared
-  // The input was checked against these schemas, and `ask` takes these statements.
+  // Safe: the input was checked against these schemas, and `ask` takes these statements.
   return { ...rest, schemas: schemas ?? {}, statements, failures, handle: handle as Operation['handle'] }
 }

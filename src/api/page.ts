@@ -3,7 +3,7 @@ import { z } from './schema.ts'
 /** Most and default rows of one list. */
 export const listLimit = { most: 500, default: 100 } as const
 
-/** `OFFSET` reads what it skips. No owner has as many rows. */
+/** `OFFSET` reads the rows that it skips. No owner has this many rows. */
 const mostSkipped = 2 ** 31 - 1
 
 function wholeNumber(from: number, to: number, preset: number) {
@@ -17,7 +17,7 @@ function wholeNumber(from: number, to: number, preset: number) {
     .openapi({ type: 'integer', minimum: from, maximum: to, default: preset })
 }
 
-/** The part of a list that is asked for. */
+/** The requested part of a list. */
 export const Page = z
   .object({
     skip: wholeNumber(0, mostSkipped, 0).openapi({ description: 'How many of the newest to leave out.' }),

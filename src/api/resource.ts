@@ -11,7 +11,7 @@ import { type Call, type Operation, operation, type Success, type Tag } from './
 import { Page } from './page.ts'
 import { z } from './schema.ts'
 
-/** A noun of the API: its table, its schemas and the fields that a client may write, each said once. */
+/** A noun of the API: its table, its schemas and its writable fields, each declared once. */
 export type Resource = {
   /** In the singular, lower case: `task`. */
   readonly noun: string
@@ -19,7 +19,7 @@ export type Resource = {
   readonly path: string
   readonly tag: Tag
   readonly table: OwnedTable
-  /** The resource as it is answered. */
+  /** The schema of the resource in responses. */
   readonly schema: z.ZodObject
   readonly id: z.ZodType<string, string>
   /** The writable fields. Those without an entry in `defaults` are required in a new resource. */
@@ -162,7 +162,7 @@ function found<T>(row: T | null, missing: string): T {
   return row
 }
 
-/** Clients in the wild send `owner_id`. It may name the caller, and nobody else. */
+/** Existing clients send `owner_id`. It may name only the caller. */
 function given({ caller, input }: Call, noun: string): Fields {
   const { owner_id, ...fields } = input.body as Fields
   if (owner_id !== undefined && owner_id !== caller.id)

@@ -3,5 +3,5 @@ import { z } from 'zod'
 
 extendZodWithOpenApi(z)
 
-/** Zod, whose schemas also say how the OpenAPI document describes them. */
+/** Zod with OpenAPI: each schema also describes itself in the document. */
 export { z }

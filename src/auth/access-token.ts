@@ -18,7 +18,9 @@ import { advised, refusal } from './refusal.ts'
 import { createSignatureBudget } from './signature-budget.ts'
 import { createTokenCache, type Perishable, tokenDigest } from './token-cache.ts'
 
-/** Who may sign for which issuers. An issuer belongs to one source, and so to one kind of key and its algorithms. */
+/**
+ * A source of keys, and the issuers that it may sign for. An issuer belongs to one source, hence to one kind of key.
+ */
 export type KeySource =
   | {
       readonly kind: 'key-set'
@@ -38,21 +40,22 @@ export type KeySource =
 
 export type AccessTokens = {
   /**
-   * The caller, from every `Authorization` value of the request. Returns at once for a token seen before; throws or
-   * rejects `unauthenticated`, `invalid_token`, `token_expired`, `forbidden`, `malformed_request` or `unavailable`.
+   * The caller, from every `Authorization` value of the request. A cached token is answered at once.
+   * Throws or rejects `unauthenticated`, `invalid_token`, `token_expired`, `forbidden`, `malformed_request` or
+   * `unavailable`.
    *
-   * Every signature check takes from the budget of the process. A caller who is `limited` gets none beyond it: then
-   * it rejects `rate_limited`.
+   * Every signature check takes from the budget of the process. Once the budget is empty, a `limited` caller gets no
+   * check: `rate_limited`.
    */
   readonly authenticate: (values: readonly string[], limited?: boolean) => Principal | Promise<Principal>
   /**
-   * The caller of a token that was verified before and still holds; costs no signature check and throws nothing.
-   * Undefined says only that `authenticate` has to be asked.
+   * The caller of a cached token that is still valid. Costs no signature check and throws nothing. Undefined means
+   * only that `authenticate` must decide.
    */
   readonly known: (values: readonly string[]) => Principal | undefined
-  /** False while some source has no key to check with. Sets off a fetch that is due, never waits for it. */
+  /** False while some source has no key. Starts a fetch that is due, but never waits for it. */
   readonly ready: () => boolean
-  /** Ends the fetches. */
+  /** Stops the fetches. */
   readonly close: () => void
 }
 
@@ -61,15 +64,15 @@ type Options = {
   readonly log: BaseLogger
   /** Epoch milliseconds. */
   readonly now?: () => number
-  /** How far ahead `exp` may lie: 7 days. */
+  /** How far ahead `exp` may lie. Default: 7 days. */
   readonly horizonSeconds?: number
-  /** What two clocks may differ by: 5 s. */
+  /** Tolerated clock difference. Default: 5 s. */
   readonly leewaySeconds?: number
-  /** Verified tokens remembered: 10,000. */
+  /** Most verified tokens in the cache. Default: 10,000. */
   readonly cacheSize?: number
   readonly keySetTiming?: Partial<KeySetTiming>
   readonly demands?: Demands
-  /** Whether who sends a refused token is told the advice that the log has. Never in production. */
+  /** True if the response to a refused token contains the advice from the log. Never in production. */
   readonly advises?: boolean
 }
 
@@ -84,9 +87,9 @@ type Source = {
 type VerifiedToken = Perishable & { readonly principal: Principal; readonly keys: KeySet }
 
 /**
- * Checks access tokens (RFC 7519 as RFC 8725 asks) in straight lines and remembers the good ones until they expire
- * or their key is gone. A refusal carries its reason and the digest of the key id for the log, never the token. Throws an `Error` at once
- * when two sources share an issuer or a secret is short.
+ * Checks access tokens (RFC 7519, as RFC 8725 asks), always in the same order. A valid token is cached until it
+ * expires or its key is gone. A refusal carries its reason and the digest of the key id for the log, never the token.
+ * Throws an `Error` at once when two sources share an issuer or a secret is too short.
  */
 export function createAccessTokens(options: Options): AccessTokens {
   const {
@@ -144,12 +147,12 @@ export function createAccessTokens(options: Options): AccessTokens {
       return recall(digest) ?? verify(token, digest, limited)
     },
     known: ([value, ...more]) => {
-      // What is not written in the usual way was not looked at yet, so it is not known.
+      // `authenticate` accepts other spellings too. This lookup takes only the usual one.
       if (value === undefined || more.length > 0 || !value.startsWith('Bearer ')) return undefined
       return recall(tokenDigest(value.slice('Bearer '.length)))
     },
     ready: () => {
-      // `usable` also speaks for the age of the keys, which is no reason to send traffic elsewhere: only an empty set is.
+      // `usable` is false for old keys too. Old keys are no reason to send traffic elsewhere; an empty set is.
       const held = sources.map(({ keys }) => !keys.empty() || keys.usable(now()))
       return held.every(Boolean)
     },
@@ -171,7 +174,7 @@ function openSource(source: KeySource, options: Options & { readonly now: () => 
   return { issuers, audiences, algorithms: keySetAlgorithms, needsKeyId: true, keys }
 }
 
-/** The issuer is not verified yet: it only picks the keys that then have to vouch for it. */
+/** The issuer is not verified yet. It only selects the keys, which then have to prove it. */
 function sourceOf(issuer: unknown, sources: readonly Source[]): Source {
   if (issuer === undefined) throw refusal('claim_missing')
   if (typeof issuer !== 'string') throw refusal('issuer_unknown')
@@ -186,16 +189,16 @@ type Signed = {
   readonly source: Source
   readonly algorithm: Algorithm
   readonly kid: unknown
-  /** When the token was made at the latest, by its own word; epoch ms. */
+  /** Latest time at which the token can have been made, by its own `iat`; epoch ms. */
   readonly madeBy: number
   readonly now: () => number
-  /** Pays for a signature check. Throws when it may not be made. */
+  /** Takes one signature check from the budget. Throws when the check is not allowed. */
   readonly spend: () => void
 }
 
 /**
- * The key that signed the token. A key that is unknown or doesn't fit is worth one fetch: it may be newer than our copy.
- * Where that fetch is not allowed yet, a token that may be newer than our copy is not refused but put off.
+ * The key that signed the token. An unknown or wrong key causes at most one fetch, because our copy may be old. If no
+ * fetch is allowed yet, a token that may be newer than our copy gets `unavailable`.
  */
 async function signer(token: string, signed: Signed): Promise<VerificationKey> {
   const { source, algorithm, kid, madeBy, now } = signed

@@ -1,24 +1,27 @@
 import type { Untrusted } from './keys/json-object.ts'
 import { refusal } from './refusal.ts'
 
-/** What the claims of a token are held against. Times in seconds. */
+/** The rules that the claims of a token must meet. Times in seconds. */
 export type ClaimsPolicy = {
   readonly issuers: readonly string[]
   readonly audiences: readonly string[]
   readonly nowSeconds: number
   readonly leewaySeconds: number
-  /** How far ahead `exp` may lie at most. */
+  /** How far ahead `exp` may lie. */
   readonly horizonSeconds: number
 }
 
 export type CheckedClaims = { readonly subject: string; readonly issuer: string; readonly expiresAt: number }
 
-/** 1 to 255 code points, not all blank; no controls, invisible format characters, halves of a pair or line separators. */
+/**
+ * 1 to 255 code points, not all blank. No controls, invisible format characters, lone surrogates or line separators.
+ */
 const printable = /^(?=.*\S)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u
 
 /**
- * Checks the claims of a token whose signature is good (RFC 7519, section 4.1, all of `iss aud sub exp` required).
- * Throws `token_expired` when age is the first thing wrong with it, otherwise `invalid_token`.
+ * Checks the claims of a token whose signature is valid (RFC 7519, section 4.1). `iss`, `aud`, `sub` and `exp` are
+ * required.
+ * Throws `token_expired` when age is the first fault, otherwise `invalid_token`.
  */
 export function checkClaims(claims: Untrusted, policy: ClaimsPolicy): CheckedClaims {
   const { iss, aud, sub, exp, nbf, iat } = claims
@@ -44,7 +47,7 @@ export function checkClaims(claims: Untrusted, policy: ClaimsPolicy): CheckedCla
   return { subject: sub, issuer: iss, expiresAt: exp }
 }
 
-/** JSON can spell infinity (`1e999`), which no clock ever passes. */
+/** JSON can contain infinity (`1e999`), which no clock ever passes. */
 export function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
 }

@@ -3,10 +3,10 @@ import { refusal } from './refusal.ts'
 
 const longestTokenBytes = 8192
 
-/** Members that change what the signature covers, or point at keys of the sender's choice (RFC 7515, RFC 7516, RFC 7797). */
+/** Members that change what the signature covers, or point at keys that the sender chose (RFC 7515, 7516, 7797). */
 const forbiddenMembers = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c', 'zip', 'cty', 'enc'] as const
 
-/** The two readable parts of a token whose form is right. Nothing in it is verified. */
+/** The two readable parts of a well-formed token. Nothing in it is verified. */
 export type CompactToken = { readonly header: Untrusted; readonly claims: Untrusted }
 
 /**
@@ -24,9 +24,12 @@ export function bearerToken(values: readonly string[]): string {
 }
 
 /**
- * Reads a JWS in compact form (RFC 7515, section 7.1) that has exactly one spelling: three parts of canonical
- * base64url, header and payload JSON objects in UTF-8, no forbidden header member, `typ` absent or the
- * media type `application/jwt`.
+ * Reads a JWS in compact form (RFC 7515, section 7.1) that has exactly one spelling:
+ * - three parts of canonical base64url
+ * - header and payload are JSON objects in UTF-8
+ * - no forbidden header member
+ * - `typ` absent or the media type `application/jwt`
+ *
  * Throws `invalid_token`.
  */
 export function readCompactToken(token: string): CompactToken {
@@ -45,12 +48,15 @@ export function readCompactToken(token: string): CompactToken {
   return { header, claims }
 }
 
-/** Media types have no letter case, and `typ` may leave out `application/` (RFC 7515, section 4.1.9). */
+/** Media types ignore letter case, and `typ` may omit `application/` (RFC 7515, section 4.1.9). */
 function isJwtType(typ: unknown): boolean {
   return typeof typ === 'string' && /^(application\/)?jwt$/i.test(typ)
 }
 
-/** Padding, unused bits, foreign characters and the other alphabet would each be a second spelling of the same token. */
+/**
+ * Padding, unused bits, foreign characters and the other alphabet would each allow a second spelling of the same
+ * token.
+ */
 function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part
 }

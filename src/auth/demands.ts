@@ -1,9 +1,9 @@
 import { AppError } from '../errors.ts'
 import type { Untrusted } from './keys/json-object.ts'
 
-/** What a genuine token has to say besides who calls. The switches are off unless they are configured. */
+/** Claims that this server requires besides identity. Each is off unless configured. */
 export type Demands = {
-  /** Each of these has to be in `scope` (RFC 8693, section 4.2). */
+  /** `scope` must contain each of these (RFC 8693, section 4.2). */
   readonly scopes: readonly string[]
   readonly verifiedEmail: boolean
 }
@@ -11,8 +11,8 @@ export type Demands = {
 export const noDemands: Demands = { scopes: [], verifiedEmail: false }
 
 /**
- * Holds the claims of a verified token against the demands of this server.
- * Throws `forbidden`: who calls is known, and may not.
+ * Checks the claims of a verified token against the demands of this server.
+ * Throws `forbidden`: the caller is known but not allowed.
  */
 export function checkDemands(claims: Untrusted, { scopes, verifiedEmail }: Demands): void {
   const granted = typeof claims.scope === 'string' ? claims.scope.split(' ') : []
@@ -30,7 +30,7 @@ export function checkDemands(claims: Untrusted, { scopes, verifiedEmail }: Deman
     })
 }
 
-/** By Better Auth's name or OpenID Connect's. Each that the token has must say so: two that differ are no proof. */
+/** Better Auth's claim or OpenID Connect's. Each one that is present must be true: two that differ are no proof. */
 function isEmailVerified({ emailVerified, email_verified }: Untrusted): boolean {
   const told = [emailVerified, email_verified].filter((claim) => claim !== undefined)
   return told.length > 0 && told.every((claim) => claim === true)

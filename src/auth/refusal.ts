@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../errors.ts'
 
-/** Why a token was refused, for the log, and the code its sender gets. In about the order in which they are checked. */
+/** The reasons for the log, each with the code that the caller gets. Roughly in the order of the checks. */
 const codes = {
   two_authorization_headers: 'malformed_request',
   no_authorization: 'unauthenticated',
@@ -34,7 +34,7 @@ const codes = {
 
 export type RefusalReason = keyof typeof codes
 
-/** The only sentences a caller sees in production. `invalid_token` says nothing about which check failed. */
+/** The only details that a caller sees in production. `invalid_token` does not reveal which check failed. */
 const details: Record<(typeof codes)[RefusalReason], string> = {
   malformed_request: 'Send exactly one Authorization header.',
   unauthenticated: 'Sign in and send the token as "Authorization: Bearer <token>".',
@@ -45,8 +45,8 @@ const details: Record<(typeof codes)[RefusalReason], string> = {
 }
 
 /**
- * What to do about the failures that users of Better Auth really meet, for the log and for docs/SECURITY.md.
- * A refusal without an entry here is not a mistake in somebody's set-up but a token nobody should have sent.
+ * Remedies for the failures that users of Better Auth really meet, for the log and for docs/SECURITY.md. A reason
+ * without an entry here is not a set-up mistake: nobody should have sent that token.
  */
 export const refusalAdvice: Readonly<Partial<Record<RefusalReason, string>>> = {
   not_a_jwt:
@@ -69,7 +69,7 @@ export const refusalAdvice: Readonly<Partial<Record<RefusalReason, string>>> = {
     'Better Auth tokens live for 15 minutes. The client has to fetch a new one from /api/auth/token when it gets token_expired.',
 }
 
-/** The failure of a refused token; its reason and the advice are for the log line of the request. Throws nothing itself: write `throw refusal(…)`. */
+/** The failure of a refused token, with reason and advice for the request's log line. Write `throw refusal(…)`. */
 export function refusal(reason: RefusalReason, retryAfterSeconds?: number): AppError {
   const code = codes[reason]
   return new AppError(code, details[code], {
@@ -79,7 +79,7 @@ export function refusal(reason: RefusalReason, retryAfterSeconds?: number): AppE
   })
 }
 
-/** The same failure, whose sender is told the advice too. For development: it says which check failed. */
+/** The same failure with the advice in its detail. For development only: the advice reveals which check failed. */
 export function advised(error: AppError): AppError {
   const { code, detail, reason, note, retryAfterSeconds } = error
   if (note?.advice === undefined) return error

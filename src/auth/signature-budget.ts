@@ -1,12 +1,13 @@
 /**
- * Signature checks a second, beyond which only addresses within their limit are checked. ES512 is the slowest kind, at
- * about 2 ms a check: so a flood of wrong signatures takes half a core at the most, and a twentieth with EdDSA.
+ * Signature checks per second. Beyond it, only addresses within their rate limit get a check. ES512 is the slowest
+ * algorithm, at about 2 ms a check. A flood of wrong signatures takes at most half a core, or a twentieth of one with
+ * EdDSA.
  */
 export const checksPerSecond = 250
 
 /** Counts the signature checks of the whole process. */
 export type SignatureBudget = {
-  /** Takes one check. False when none is left; the budget fills again at `checksPerSecond`. */
+  /** Takes one check. False when none is left. The budget refills at `checksPerSecond`. */
   readonly take: () => boolean
 }
 
@@ -17,7 +18,7 @@ export function createSignatureBudget(now: () => number): SignatureBudget {
   return {
     take: () => {
       const at = now()
-      // A clock that is set back takes nothing away.
+      // A clock that is set back removes nothing.
       const filled = (Math.max(0, at - filledAt) / 1000) * checksPerSecond
       left = Math.min(checksPerSecond, left + filled)
       filledAt = at

@@ -4,7 +4,7 @@ import type { KeySource } from './access-token.ts'
 import type { BuiltInIssuer } from './built-in/built-in-issuer.ts'
 import { remoteKeys } from './keys/key-set.ts'
 
-/** Who may sign tokens here, from the configuration; the built-in issuer when there is one. */
+/** The sources of keys in the configuration, or the built-in issuer when there is one. */
 export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIssuer): KeySource[] {
   const sources: KeySource[] = []
   if (config.keySet !== undefined) {
@@ -27,10 +27,10 @@ export function keySources(config: Config, secrets: Secrets, issuer?: BuiltInIss
   return sources
 }
 
-/** What a person does to get a token where no demo user has one: the middle of a sentence. */
+/** How a person gets a token where there is no demo user: the middle of a sentence. */
 export function howToGetToken({ betterAuthUrl, keySet }: Config): string {
   if (betterAuthUrl !== undefined) {
-    // A name inside a network is nobody's business outside, and leads nowhere there.
+    // An internal host name must not leak to callers, and does not resolve for them.
     const where = isUnprotected(new URL(betterAuthUrl)) ? '' : betterAuthUrl
     return `get a token from your Better Auth (GET ${where}/api/auth/token, signed in there)`
   }

@@ -12,7 +12,7 @@ const Caller = z
   })
   .openapi('Caller')
 
-/** Says who the token is of. It needs no database. */
+/** Returns the identity of the token. It needs no database. */
 export const callerOperations = [
   operation({
     id: 'getCaller',

@@ -7,8 +7,8 @@ import { readBytes } from '../http/request/body.ts'
 import type { Context, Env } from '../http/request/context.ts'
 
 /**
- * Everything under `/api/auth`, answered by the built-in issuer; a refused sign-in is noted, without who it was.
- * @throws AppError `unavailable` when its database is out of reach, `payload_too_large` as everywhere.
+ * Passes everything under `/api/auth` to the built-in issuer. A refused sign-in is logged without the user.
+ * @throws AppError `unavailable` when its database is unreachable, `payload_too_large` as everywhere.
  */
 export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
   return async (c) => {
@@ -24,7 +24,7 @@ export function signIn(issuer: BuiltInIssuer, log: Logger): Handler<Env> {
 
 /**
  * Fresh tokens of the demo user.
- * @throws AppError `unavailable` when the issuer's database is out of reach.
+ * @throws AppError `unavailable` when the issuer's database is unreachable.
  */
 export function demoTokens(issuer: BuiltInIssuer): () => Promise<string> {
   return () =>
@@ -33,7 +33,7 @@ export function demoTokens(issuer: BuiltInIssuer): () => Promise<string> {
     })
 }
 
-/** The request with a body that was counted: Better Auth reads whatever comes. */
+/** The request with a bounded body, because Better Auth reads a body of any length. */
 async function bounded(c: Context): Promise<Request> {
   const { raw } = c.req
   if (raw.method !== 'POST') return raw

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { record } from '../events.ts'
 import { banner } from './banner.ts'
 
-/** Tells the log, and outside production a person, that everything is up. */
+/** Announces in the log that everything is up. Outside production, also to the person at the terminal. */
 export function announce(log: Logger, origin: string, config: Config): void {
   record(log, 'info', 'start', { origin, environment: config.environment })
   for (const { name, meant } of config.misspelt)

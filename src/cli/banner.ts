@@ -2,7 +2,7 @@ import { howToGetToken } from '../auth/sources.ts'
 import type { Config } from '../config.ts'
 import { demoTokenPath, isOwnName } from '../http/docs/demo-token.ts'
 
-/** What a person sees when the server is up in development: where it is, and a first request that works when pasted. */
+/** The text for a person in development: the address, and a first request that works when pasted. */
 export function banner(origin: string, config: Config): string {
   const database =
     config.database.kind === 'embedded'
@@ -26,9 +26,9 @@ export function banner(origin: string, config: Config): string {
   return lines.join('\n')
 }
 
-/** A token of the demo user, who is the one of `/docs` too, and a task of theirs: needs nothing but a POSIX shell and curl. */
+/** Gets a token of the demo user (the user of `/docs`) and makes a task. Needs only a POSIX shell and curl. */
 function firstRequest(origin: string): string[] {
-  // HOST may be another name or address of this machine, and the token is for its own people.
+  // HOST may be another name or address of this machine. The server gives the token only under its own names.
   const fromHere = isOwnName(new URL(origin).hostname) ? '' : " -H 'Host: localhost'"
   return [
     '  Create a task as the demo user of /docs (paste all of it):',

@@ -20,8 +20,14 @@ import { StartError } from '../errors.ts'
 type Finding = { readonly check: string; readonly ok: boolean; readonly detail: string }
 
 /**
- * Looks at settings, proxies, database or data folder, role, migrations, rights and policies, the URL to migrate by, keys and what hand-over needs,
- * changes nothing, and says what to do about what is wrong. Whether the port is free, and what is inside an embedded database, only a start finds out.
+ * Checks, without changing anything, and says how to fix each fault:
+ * - settings and proxies
+ * - database or data folder
+ * - role, migrations, rights and policies, and the URL to migrate by
+ * - keys
+ * - the kernel setting that hand-over needs
+ *
+ * Only a start can tell whether the port is free, and what is inside an embedded database.
  */
 export async function runDoctor(): Promise<number> {
   const findings: Finding[] = []
@@ -87,7 +93,7 @@ async function lookAtDatabase({ config, secrets }: { config: Config; secrets: Se
   })
 }
 
-/** Each difference is a finding of its own. */
+/** Each difference is a separate finding. */
 async function lookAtProtection(find: () => Promise<Difference[]>, look: Look) {
   let differences: Difference[] = []
   const compared = await look('protection', async () => {
@@ -101,7 +107,7 @@ async function lookAtProtection(find: () => Promise<Difference[]>, look: Look) {
     await look('protection', () => Promise.reject(new Error(sentence)))
 }
 
-/** Whether a start could make or use the folder, without making it. */
+/** Checks whether a start could make or use the folder, without making it. */
 async function lookAtFolder(dataDir: string): Promise<string> {
   let nearest = resolve(dataDir)
   while (!existsSync(nearest)) nearest = dirname(nearest)
@@ -135,7 +141,7 @@ async function lookAtKeys(config: Config, look: Look) {
   })
 }
 
-/** What an unset TRUSTED_PROXIES means in production; advice, as a server that callers reach directly needs none. */
+/** The effect of an unset TRUSTED_PROXIES in production. Advice only: a directly reachable server needs none. */
 function adviceOnProxies({ production, trustedProxies, rateLimit, host }: Config): string | undefined {
   if (!production || trustedProxies.length > 0 || rateLimit.perAddress === 0) return undefined
   const meaning = 'all callers behind a proxy count as one address for RATE_LIMIT_ADDRESS'
@@ -144,7 +150,10 @@ function adviceOnProxies({ production, trustedProxies, rateLimit, host }: Config
     : `TRUSTED_PROXIES is not set: ${meaning}; name the proxy there if one stands in front`
 }
 
-/** Whether Linux resets what waits to be accepted by a process that stops; advice, as it runs without. */
+/**
+ * Checks whether Linux resets connections that wait for a stopping process. Advice only: Docket runs without the
+ * setting.
+ */
 async function lookAtKernel(): Promise<string> {
   const setting = await readFile('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').catch(() => undefined)
   if (setting?.trim() === '1') return 'what waits for a process that stops goes to the next one'

@@ -5,7 +5,7 @@ import { openEmbedded } from '../database/embedded/embedded.ts'
 import { migratePostgres } from '../database/open.ts'
 import { type Migrated, migrate } from '../database/setup/migrate.ts'
 
-/** Applies and restores what is missing, says what that was, and names what is not as the migrations made it. */
+/** Applies and restores missing parts, and reports them. It also names everything that differs from the migrations. */
 export async function runMigrate(): Promise<number> {
   const { config, secrets } = loadConfig(readEnvironment())
   const url = secrets.databaseUrl?.reveal()

@@ -3,15 +3,15 @@ import { fileURLToPath } from 'node:url'
 import * as v8 from 'node:v8'
 
 /**
- * Has Node keep what it compiled for the next start, and find the modules of `drizzle-orm` without its manifest:
- * Node parses that file's 180 kB again for each of a hundred modules, which is half of a start and 150 MB. Only
- * the command does this; an app that mounts the API keeps its own ways. To be called before anything is imported.
+ * Lets Node keep its compiled code for the next start, and find the modules of `drizzle-orm` without its manifest.
+ * Node parses that 180 kB file again for each of a hundred modules, which is half of a start and 150 MB. Only the
+ * command does this; an app that mounts the API keeps its own settings. Call it before any other import.
  *
- * Bun, Deno and early releases of Node 22 lack one or both; there a start takes longer.
+ * Bun, Deno and early releases of Node 22 lack one or both, so a start takes longer there.
  */
 export function quickenImports(): void {
   const { enableCompileCache, registerHooks }: Partial<typeof modules> = modules
-  // Not in the system's temporary folder, where somebody else could put code in our way.
+  // Not in the system's temporary folder, where other users could plant code.
   enableCompileCache?.(fileURLToPath(new URL('../../node_modules/.cache/docket', import.meta.url)))
   registerHooks?.({
     resolve(specifier, context, next) {
@@ -24,8 +24,8 @@ export function quickenImports(): void {
 }
 
 /**
- * Has V8 compile WebAssembly once and leave it at that: optimising the embedded Postgres takes 500 MB and both
- * cores for the first minute, and its statements get no faster by it. To be called before it is loaded.
+ * Makes V8 compile WebAssembly once, without optimising. Optimising the embedded Postgres takes 500 MB and both cores
+ * for the first minute, and makes its statements no faster. Call it before Postgres is loaded.
  */
 export function compileWasmOnce(): void {
   // Bun has another engine.

@@ -1,10 +1,10 @@
-/** Within this a signal is an echo of the first. */
+/** A signal within this time of the first is its echo. */
 const echoMs = 250
 
 /**
- * Resolves at the first SIGTERM or SIGINT. The next one calls `before` and ends the process with the code a shell
- * expects; without `before` it does nothing. One that follows on the heels of the first is the same one: at Ctrl-C a
- * terminal tells us, and npm tells us again.
+ * Resolves at the first SIGTERM or SIGINT. The next one calls `before` and ends the process with the exit code that a
+ * shell expects. Without `before` it does nothing. A signal right after the first counts as the same one: at Ctrl-C
+ * the terminal sends it, and npm sends it again.
  */
 export function firstSignal(before?: () => void): Promise<NodeJS.Signals> {
   let firstAt: number | undefined

@@ -9,8 +9,8 @@ import { StartError } from '../errors.ts'
 import { demoTokenPath } from '../http/docs/demo-token.ts'
 
 /**
- * Prints a JWT of the demo user of the running server, who is the one of `/docs`. Any other name is a user of its own,
- * who is signed up (or in) at the built-in issuer as an app would do it. The same name is the same user every time.
+ * Prints a JWT of the running server's demo user, who is also the user of `/docs`. Any other name is a separate user,
+ * signed up (or in) at the built-in issuer as an app would do it. The same name is the same user every time.
  *
  * @throws StartError when there is no built-in issuer, the server does not answer, or its DATA_DIR is another one.
  */
@@ -39,7 +39,9 @@ async function demoToken(origin: string): Promise<string | undefined> {
   return /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(answer.trim())?.[0]
 }
 
-/** What a server answers to somebody on its machine. `fetch` cannot say the name that HOST may have hidden. */
+/**
+ * Requests a URL of this machine with `Host: localhost`. HOST may be another name, and `fetch` cannot set that header.
+ */
 async function textAt(url: string): Promise<string> {
   const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const signal = AbortSignal.timeout(patienceMs)
@@ -52,7 +54,7 @@ async function userToken(origin: string, user: string, dataDir: string): Promise
   const secret = await madeDevelopmentSecret(dataDir)
   const password = createHmac('sha256', secret).update(`demo user ${user}`).digest('base64url')
   const email = `${user}@cli.docket.localhost`
-  // In this order, as a refused sign-in is a warning in the log and a refused sign-up is none.
+  // Sign-up comes first: a refused sign-in is a warning in the log, a refused sign-up is not.
   const signedUp = await post(origin, 'sign-up', { email, password, name: user })
   const isKnown = signedUp.status === 422
   const session = isKnown ? await signIn(origin, { email, password }) : await tokenIn(signedUp)
@@ -62,7 +64,7 @@ async function userToken(origin: string, user: string, dataDir: string): Promise
 
 async function signIn(origin: string, body: object): Promise<string | undefined> {
   const response = await post(origin, 'sign-in', body)
-  // There is such a user, and not by the password that this DATA_DIR gives.
+  // The user exists, but with a password of another DATA_DIR.
   if (response.status === 401)
     throw new StartError(
       'This user was made under another DATA_DIR: use that one, or --user with another name.',
@@ -79,14 +81,14 @@ async function post(origin: string, what: 'sign-in' | 'sign-up', body: object): 
 
 const Answer = z.object({ token: z.string() })
 
-/** Whatever else listens at that port may answer anything. */
+/** Another program may listen at that port and answer anything. */
 async function tokenIn(response: Response): Promise<string | undefined> {
   if (!response.ok) return undefined
   const body: unknown = await response.json().catch(() => undefined)
   return Answer.safeParse(body).data?.token
 }
 
-/** Where a server that listens at `host` is reached from here. */
+/** The host name by which this machine reaches a server that listens at `host`. */
 function reachableName(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'

@@ -7,7 +7,7 @@ export type KeySetSource = {
   readonly url: string
   readonly issuers: readonly string[]
   readonly audiences: readonly string[]
-  /** Its URL may be `http:` to another machine. Whoever can change that traffic can forge every token. */
+  /** The key set URL may use `http:` to another machine. Anyone who can change that traffic can forge every token. */
   readonly allowHttp?: boolean
 }
 
@@ -15,7 +15,7 @@ export type SharedSecretSource = { readonly issuer: string; readonly audiences: 
 
 const { betterAuthUrl, jwksUrl, allowHttpKeys, issuer, audience, jwtSecret, jwtIssuer } = variables
 
-/** Who may sign tokens: a key set, a shared secret, both, or (never in production) the built-in issuer. */
+/** Reads the key sources: a key set, a shared secret, both, or (never in production) the built-in issuer. */
 export function readKeySources(settings: Settings, production: boolean) {
   const allowHttp = settings.read(allowHttpKeys)
   const origin = settings.read(betterAuthUrl, allowHttp ? unprotectedOriginUrl : originUrl)
@@ -32,7 +32,7 @@ export function readKeySources(settings: Settings, production: boolean) {
   if (settings.has(jwtIssuer)) settings.require(jwtSecret, 'AUTH_JWT_ISSUER is set and signs with it')
   if (hasKeySet || hasSecret) refuseHalves(settings, hasKeySet)
   else refuseNone(settings, production)
-  // Were an issuer on both sides, a holder of the shared secret could speak for the key set's users.
+  // With an issuer on both sides, a holder of the shared secret could sign tokens for the key set's users.
   if (hasKeySet && secretIssuer && issuers?.includes(secretIssuer))
     settings.refuse(
       jwtIssuer,

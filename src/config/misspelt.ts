@@ -2,14 +2,14 @@ import { distance } from 'fastest-levenshtein'
 import type { Environment } from './environment.ts'
 import { type Variable, variables } from './variables.ts'
 
-/** A name that is set and is no setting, and the setting, unset, that it looks like. */
+/** A variable that is set but is no setting, and the unset setting that its name resembles. */
 export type Misspelt = { readonly name: string; readonly meant: string }
 
-/** A word of four letters is near to too many others: `HOST` to `POST`. */
+/** Shorter names resemble too many others: `HOST` and `POST`. */
 const shortest = 6
 const lettersApart = 2
 
-/** Names that were likely meant for a setting: `CORS_ORIGIN` sets nothing, and nobody would notice. */
+/** Finds likely misspellings. `CORS_ORIGIN`, for example, sets nothing and would go unnoticed. */
 export function misspelt(environment: Environment): readonly Misspelt[] {
   const settings = Object.values<Variable>(variables).map(({ name }) => name)
   const unset = settings.filter((name) => name.length >= shortest && !environment[name])

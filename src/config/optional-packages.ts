@@ -1,6 +1,6 @@
 import { StartError } from '../errors.ts'
 
-/** The packages that only development needs, at the versions that the tests run. An app installs them itself. */
+/** Packages that only development needs, at the versions that the tests run. The app installs them itself. */
 export const optionalPackages = {
   embedded: { packages: ['@electric-sql/pglite@0.5'], otherwise: 'DATABASE_URL' },
   builtInIssuer: { packages: ['better-auth@1.7', 'kysely@0.28'], otherwise: 'BETTER_AUTH_URL' },
@@ -11,14 +11,14 @@ type Part = keyof typeof optionalPackages
 /** The embedded Postgres. @throws StartError 78 when it is not installed. */
 export async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
   try {
-    // The comments keep a bundler from failing on a package that need not be there.
+    // The comments keep a bundler from failing when the package is not installed.
     return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@electric-sql/pglite')
   } catch (error) {
     throw explained(error, 'embedded')
   }
 }
 
-/** Better Auth with what the built-in issuer uses of it. @throws StartError 78 when it is not installed. */
+/** Better Auth with the parts that the built-in issuer uses. @throws StartError 78 when it is not installed. */
 export async function loadBetterAuth() {
   try {
     const [{ betterAuth }, { bearer }, { jwt }, { getMigrations }, kysely] = await Promise.all([
@@ -35,8 +35,8 @@ export async function loadBetterAuth() {
 }
 
 /**
- * Loads what a configuration needs of them, so that one message names all that is missing.
- * @throws StartError 78
+ * Loads the packages that a configuration needs. One error names all missing packages.
+ * @throws StartError 78 when a package is not installed.
  */
 export async function requireOptionalPackages(needed: {
   embedded: boolean

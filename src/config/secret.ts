@@ -1,4 +1,4 @@
-/** A value that shows itself only to `reveal()`: as a string, as JSON and to `util.inspect` it is `[secret]`. */
+/** Hides a value. Only `reveal()` returns it; strings, JSON and `util.inspect` show `[secret]`. */
 export class Secret<T> {
   readonly #value: T
 

@@ -3,7 +3,10 @@ import type { Environment } from './environment.ts'
 import { type Misspelt, misspelt, toldMisspelt } from './misspelt.ts'
 import { type Variable, variables } from './variables.ts'
 
-/** Settings under which Docket must not start. `message` lists every fault, one a line, and what looks misspelt; it holds no value. */
+/**
+ * Docket must not start with these settings. `message` lists every fault, one per line, and likely misspellings.
+ * It contains no value of a setting.
+ */
 export class ConfigError extends StartError {
   constructor(faults: readonly string[], likely: readonly Misspelt[] = []) {
     const count = faults.length === 1 ? '1 setting is' : `${faults.length} settings are`
@@ -14,8 +17,9 @@ export class ConfigError extends StartError {
 }
 
 /**
- * One environment being read. Faults are collected, not thrown: a faulty value counts as set but reads as its
- * default (or `undefined`), so that the checks behind it still run and everything is told at once.
+ * Reads one environment and collects faults instead of throwing.
+ * A faulty value counts as set but reads as its default (or `undefined`). Later checks still run, and one error
+ * reports all faults.
  */
 export class Settings {
   readonly #environment: Environment
@@ -25,12 +29,12 @@ export class Settings {
     this.#environment = environment
   }
 
-  /** Whether the variable is set, rightly or wrongly. An empty string is not. */
+  /** True when the variable is set, valid or not. An empty string counts as unset. */
   has(variable: Variable): boolean {
     return Boolean(this.#environment[variable.name])
   }
 
-  /** The value, read by another schema than the variable's where another setting asks for that. */
+  /** Reads the value. `schema` replaces the variable's own schema where another setting requires that. */
   read<T>(variable: Variable<T> & { readonly default: string }, schema?: Variable<T>['schema']): T
   read<T>(variable: Variable<T>, schema?: Variable<T>['schema']): T | undefined
   read<T>(variable: Variable<T>, schema = variable.schema): T | undefined {
@@ -46,17 +50,17 @@ export class Settings {
     return variable.default === undefined ? undefined : variable.schema.parse(variable.default)
   }
 
-  /** `wrong` finishes the sentence that begins with the variable's name, without a full stop. */
+  /** Records a fault. `wrong` completes the sentence that starts with the variable's name, without a full stop. */
   refuse(variable: Variable, wrong: string): void {
     this.#faults.set(variable, [...(this.#faults.get(variable) ?? []), wrong])
   }
 
-  /** Refuses an unset variable, naming why it is needed; the first reason is enough. */
+  /** Refuses an unset variable and says why it is needed. Only the first reason is kept. */
   require(variable: Variable, why: string): void {
     if (!this.has(variable) && !this.#faults.has(variable)) this.refuse(variable, `is missing: ${why}`)
   }
 
-  /** Throws `ConfigError` with the faults of all variables, in the order of their declaration. */
+  /** @throws ConfigError with the faults of all variables, in the order of their declaration. */
   throwIfFaulty(): void {
     const lines = Object.values<Variable>(variables).flatMap((variable) => {
       const faults = this.#faults.get(variable)

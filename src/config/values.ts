@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { Secret } from './secret.ts'
 
 /**
- * How the text of one setting becomes a value. Each refusal finishes the sentence "PORT …" and never
- * repeats the text: it may be a secret put into the wrong variable.
+ * These schemas turn the text of one setting into a value. Each message completes the sentence "PORT …".
+ * No message repeats the text, which may be a secret in the wrong variable.
  */
 
 export const anyText = z.string()
@@ -21,7 +21,7 @@ export const wholeNumber = (min: number, max: number) => {
     .refine((value) => value >= min && value <= max, { error })
 }
 
-/** Blank entries and repetitions are dropped; what remains keeps its order and is not empty. */
+/** Drops blank entries and duplicates, keeps the order, and refuses an empty list. */
 export const commaList = (entry: z.ZodType<string, string>) =>
   z
     .string()
@@ -55,7 +55,7 @@ function namesHostAndDatabase(text: string): boolean {
 
 const sslModes = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'verify-full']
 
-/** Of several parameters of a name `pg` takes the last. */
+/** `pg` takes the last of several parameters with the same name. */
 const lastOf = (url: URL, name: string) => url.searchParams.getAll(name).at(-1) ?? ''
 const sslModeOf = (url: URL) => lastOf(url, 'sslmode')
 
@@ -73,11 +73,14 @@ export const postgresUrl = z
   })
   .transform((text) => new Secret(text))
 
-/** The host of a WHATWG URL that is this machine: `localhost`, any name below it (RFC 6761, 6.3), 127.0.0.0/8, `[::1]`. */
+/**
+ * True when the host of a WHATWG URL is this machine: `localhost`, any name below it (RFC 6761, 6.3), 127.0.0.0/8,
+ * `[::1]`.
+ */
 export const isLoopback = (hostname: string) =>
   /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d+){3}$/.test(hostname) || hostname === '[::1]'
 
-/** Whether the URL of a Postgres says if the way there is encrypted, or need not, because it does not leave this machine. */
+/** True when a Postgres URL has an `sslmode`, or its connection does not leave this machine. */
 export function decidesOnEncryption(url: Secret<string>): boolean {
   const parsed = new URL(url.reveal())
   const host = lastOf(parsed, 'host') || decodeURIComponent(parsed.hostname)
@@ -85,7 +88,7 @@ export function decidesOnEncryption(url: Secret<string>): boolean {
   return local || sslModeOf(parsed) !== ''
 }
 
-/** Whether what this URL answers can be read and changed on its way: `http:` to another machine. */
+/** True when others can read and change the response of this URL: `http:` to another machine. */
 export const isUnprotected = ({ protocol, hostname }: URL) => protocol === 'http:' && !isLoopback(hostname)
 
 const webUrl = z
@@ -104,10 +107,10 @@ const secureUrl = webUrl.refine((url) => !isUnprotected(url), {
     'AUTH_ALLOW_HTTP_KEYS=true: then whoever can change the traffic can forge every token)',
 })
 
-/** `https:`, or `http:` for loopback; no credentials, no fragment. The value is the URL as WHATWG writes it. */
+/** `https:`, or `http:` to loopback, without credentials or fragment. The value is the URL as WHATWG writes it. */
 export const keySetUrl = secureUrl.transform((url) => url.href)
 
-/** The same, with `http:` to any host. */
+/** Like `keySetUrl`, but allows `http:` to any host. */
 export const unprotectedKeySetUrl = webUrl.transform((url) => url.href)
 
 const originOf = (schema: z.ZodType<URL, string>) =>
@@ -119,19 +122,19 @@ const originOf = (schema: z.ZodType<URL, string>) =>
     })
     .transform((url) => url.origin)
 
-/** Like `keySetUrl`, and nothing behind the host but an optional `/`. The value is the origin, without it. */
+/** Like `keySetUrl`, but only an optional `/` may follow the host. The value is the origin, without that slash. */
 export const originUrl = originOf(secureUrl)
 
-/** The same, with `http:` to any host. */
+/** Like `originUrl`, but allows `http:` to any host. */
 export const unprotectedOriginUrl = originOf(webUrl)
 
-// A scheme of an app shell (capacitor://localhost) has an opaque WHATWG origin, so only http(s) can be compared.
+// App shells (capacitor://localhost) have an opaque WHATWG origin, so only http(s) origins can be compared.
 const isExactOrigin = (text: string) =>
   /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/.test(text) &&
   URL.canParse(text) &&
   (!/^https?:/.test(text) || new URL(text).origin === text)
 
-/** The very bytes of an `Origin` header. Neither `*` nor `null` is one. */
+/** The exact bytes of an `Origin` header. `*` and `null` are refused. */
 export const exactOrigin = z.string().refine(isExactOrigin, {
   error:
     'must be an origin exactly as browsers send it: scheme://host or scheme://host:port in lower case, ' +
@@ -149,7 +152,7 @@ export const addressRange = z.string().refine(isAddressOrRange, {
   error: 'must be an address such as 10.0.0.7 or a range such as 10.0.0.0/8',
 })
 
-/** The UTF-8 bytes of the text: RFC 7518, 3.2 wants at least 256 bits for HS256. */
+/** The UTF-8 bytes of the text. HS256 needs at least 256 bits (RFC 7518, 3.2). */
 export const hs256Secret = z
   .string()
   .transform((text) => new TextEncoder().encode(text))

@@ -16,14 +16,14 @@ import {
   yesOrNo,
 } from './values.ts'
 
-/** One setting, declared once: `loadConfig`, its fault messages, `.env.example` and the README all read this. */
+/** One setting, declared once. `loadConfig`, its fault messages, `.env.example` and the README all read this. */
 export type Variable<T = unknown> = {
   readonly name: string
-  /** Finishes "It is …", without a full stop. */
+  /** Completes "It is …", without a full stop. */
   readonly meaning: string
-  /** The text that stands in while the variable is unset. */
+  /** The text used while the variable is unset. */
   readonly default?: string
-  /** Where there is no fixed default: what holds while the variable is unset. */
+  /** Describes the behaviour while the variable is unset, where there is no fixed default. */
   readonly unset?: string
   readonly example: string
   readonly schema: z.ZodType<T, string>
@@ -149,7 +149,7 @@ export const variables = {
       'a secret of at least 32 bytes, as `openssl rand -base64 32` prints one, shared with an issuer that signs by HS256 (never the one Better Auth ' +
       'itself has); needs `AUTH_JWT_ISSUER` and `AUTH_AUDIENCE`, and may stand beside a key set',
     unset: 'no HS256 token is accepted',
-    // Too short to be accepted from anybody who copies it as it stands.
+    // Too short to be accepted if somebody copies it unchanged.
     example: '<what openssl prints>',
     schema: hs256Secret,
   },
@@ -194,7 +194,7 @@ export const variables = {
     meaning: 'how many bytes the tasks of an owner may take: their texts in UTF-8, and 400 for each task',
     default: '20000000',
     example: '5000000',
-    // Enough for the longest task there is, so that nobody mistakes the unit.
+    // The minimum fits the longest possible task, so that nobody mistakes the unit.
     schema: wholeNumber(100_000, 999_999_999_999),
   },
   rateLimit: {

@@ -1,26 +1,28 @@
 import type { Logger } from 'pino'
 import { type Level, record } from '../events.ts'
 
-/** What makes one answer a repeat of another in the log. All of it is from closed sets, so there are few kinds. */
+/** Responses of the same kind are repeats in the log. All values come from closed sets, so there are few kinds. */
 export type Kind = {
   readonly status: number
   readonly code: string | undefined
-  /** Why it was refused, or, where that has no name, the pattern of the route. */
+  /** Why the request was refused. Where that has no name, `route` has the route pattern. */
   readonly reason?: string | undefined
   readonly route?: string | undefined
 }
 
 type Sum = { readonly kind: Kind; readonly level: Level; count: number }
 
-/** How long repeats are counted before a line tells of them. */
+/** How long repeats are counted before one line reports them. */
 const sumMs = 1_000
 
-/** What each log still owes. */
+/** The sums that each log has not written yet. */
 const owed = new WeakMap<Logger, Map<string, Sum>>()
 
 /**
- * Whether this answer is counted instead of written. The first of its kind is to be written in full; those that follow
- * within a second are counted, and then one line tells how many they were. At the level `debug` nothing is counted.
+ * Returns true when a response is counted instead of logged.
+ * The first of its kind is logged in full. Repeats within a second are counted, and one line then reports their
+ * number.
+ * At level `debug` nothing is counted.
  */
 export function isCounted(log: Logger, level: Level, kind: Kind): boolean {
   if (log.isLevelEnabled('debug')) return false
@@ -39,7 +41,7 @@ function begin(log: Logger): Map<string, Sum> {
   return sums
 }
 
-/** Writes the sums of what was counted and not told yet. A log that ends needs it; otherwise each second does it. */
+/** Writes all pending sums. A timer does this every second; a log that ends must call it. */
 export function writeSums(log: Logger): void {
   const sums = owed.get(log)
   owed.delete(log)

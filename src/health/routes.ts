@@ -2,7 +2,7 @@ import { z } from '../api/schema.ts'
 import { respondJson } from '../http/answer/respond.ts'
 import type { OpenRoute } from '../http/docs/open-route.ts'
 
-/** What readiness is made of: the last known state of each, from memory. */
+/** The parts of readiness: the last known state of each, from memory. */
 export type Readiness = { database: boolean; isolation: boolean; keys: boolean; serving: boolean }
 
 const Live = z.object({ status: z.literal('ok') }).openapi('Live')
@@ -24,7 +24,10 @@ const json = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema } },
 })
 
-/** Liveness says that the process runs; readiness what it last knew. Neither asks the database, which may sleep. */
+/**
+ * Liveness means that the process runs. Readiness is its last known state. Neither queries the database, which may
+ * sleep.
+ */
 export function healthRoutes(readiness: () => Readiness): readonly OpenRoute[] {
   const ready: Pick<OpenRoute, 'responses' | 'handle'> = {
     responses: { 200: json('It is', Ready), 503: json('Not now', Ready) },

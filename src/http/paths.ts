@@ -5,8 +5,12 @@ import type { Surface } from './docs/openapi.ts'
 import type { Context } from './request/context.ts'
 
 /**
- * Answers what no route took: 405 with `Allow` where the path exists with other methods, 204 with `Allow` to
- * OPTIONS there, else 404. What exists is read from the lists that the router was made from.
+ * Answers requests that no route took:
+ * - 405 with `Allow` where the path exists with other methods
+ * - 204 with `Allow` to OPTIONS there
+ * - 404 otherwise
+ *
+ * The router was made from the same lists of paths.
  */
 export function unmatched(surface: Surface): (c: Context) => Response {
   const methodsOf = allowedMethods(surface)
@@ -32,7 +36,7 @@ function allowedMethods({
   }
   for (const { path, method } of operations) add(basePath + path, method)
   for (const { path } of openRoutes) add(path, 'get')
-  // One trailing slash is already gone from a request's path, as it is for the router.
+  // A request's path has lost one trailing slash already, as it has for the router.
   const known = [...byTemplate].map(([template, methods]) => ({
     pattern: new RegExp(`^${template.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
     methods,

@@ -6,8 +6,8 @@ import { tasks } from './table.ts'
 const { createSelectSchema } = createSchemaFactory({ zodInstance: z })
 
 /**
- * Text that is stored byte for byte, counted in code points. A lone surrogate or a NUL cannot be stored as it is,
- * so it is refused, never altered.
+ * Text that is stored byte for byte. Its length is counted in code points. Postgres cannot store a lone surrogate or a
+ * NUL unchanged, so either is refused, never altered.
  */
 function text(limit: number): z.ZodString {
   return z.string({ error: requiredOr('must be a string') }).superRefine((value, context) => {
@@ -15,7 +15,7 @@ function text(limit: number): z.ZodString {
       context.addIssue({ code: 'custom', params: { code }, message, input: undefined })
     if (!value.isWellFormed()) fault('unpaired_surrogate', 'must not hold half of a surrogate pair')
     if (value.includes('\0')) fault('nul', 'must not hold a NUL character')
-    // A code point is one or two units: only in between is there anything to count.
+    // A code point is one or two UTF-16 units, so only lengths between the limit and its double need counting.
     if (value.length > limit && (value.length > limit * 2 || [...value].length > limit))
       fault('too_long', `must be at most ${limit} characters long`)
   })
@@ -26,8 +26,8 @@ function requiredOr(sentence: string): (issue: { input?: unknown }) => string {
 }
 
 /**
- * What the document says of a text: no NUL, and of a title, not blank. In a spelling that ECMA-262, RE2, Python and
- * Java read alike, and that never backtracks.
+ * The pattern of a text in the document: no NUL, and for a title, not blank. ECMA-262, RE2, Python and Java read this
+ * spelling alike, and it never backtracks.
  */
 const patterns = { text: '^[^\\x00]*$', notBlank: '^\\s*[^\\s\\x00][^\\x00]*$' }
 
@@ -45,7 +45,7 @@ const status = z.enum(taskStatuses, {
   error: requiredOr(`must be one of ${taskStatuses.map((each) => `"${each}"`).join(', ')}`),
 })
 
-/** Any RFC 9562 UUID, in either case; in lower case from here on. */
+/** Any RFC 9562 UUID, in either case. It becomes lower case here. */
 export const TaskId = z
   .string()
   .regex(/^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, { error: 'must be a UUID' })
@@ -56,7 +56,7 @@ const instant = z.iso
   .datetime({ precision: 3 })
   .openapi({ description: 'RFC 3339, UTC, milliseconds', example: '2026-11-20T18:27:00.123Z' })
 
-/** A task as it is answered. */
+/** A task in responses. */
 export const Task = createSelectSchema(tasks, {
   id: TaskId,
   title,
@@ -71,5 +71,5 @@ export type Task = z.output<typeof Task>
 /** The fields that a client may write. */
 export const fields = { title, description, status }
 
-/** The fields that a new task may leave out, and what they then are. */
+/** The optional fields of a new task, with their default values. */
 export const defaults = { description: null, status: 'Todo' } as const

@@ -2,15 +2,14 @@ import { sql } from 'drizzle-orm'
 import { check, index, pgSchema, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { descriptionLimit, taskStatuses, titleLimit } from './limits.ts'
 
-/** Everything Docket stores for owners lives in this schema, apart from the tables of the app beside it. */
+/** Docket stores all data of owners in this schema, apart from the tables of the app beside it. */
 export const docketSchema = pgSchema('docket')
 
 /**
- * The one definition of a task: request and response schemas, types, statements and the OpenAPI document
- * are derived from it, and `test/database/definition.postgres.test.ts` compares it with what the migrations really
- * made.
+ * The one definition of a task. Request and response schemas, types, statements and the OpenAPI document are derived
+ * from it. `test/database/definition.postgres.test.ts` compares it with the result of the migrations.
  *
- * The key starts with the owner, so two owners may hold the same id and an id is no oracle.
+ * The key starts with the owner. So two owners may hold the same id, and an id does not reveal whether it exists.
  */
 export const tasks = docketSchema.table(
   'tasks',

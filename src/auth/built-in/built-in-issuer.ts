@@ -3,7 +3,7 @@ import type { BetterAuthOptions } from 'better-auth'
 import type { PostgresPool } from 'kysely'
 import { loadBetterAuth } from '../../config/optional-packages.ts'
 
-/** A `pg.Pool` (the caller gives it its `error` listener), or `createPglitePool()`. It stays the caller's to close. */
+/** A `pg.Pool` (the caller adds its `error` listener), or `createPglitePool()`. The caller closes it. */
 export type PgPoolLike = PostgresPool
 
 export type BuiltInIssuerOptions = {
@@ -12,28 +12,30 @@ export type BuiltInIssuerOptions = {
   origin: string
   /** At least 32 random characters. It encrypts the signing key at rest, so keep it beside the database. */
   secret: string
-  /** Better Auth's warnings and errors, without their details: those may hold what a caller sent. */
+  /** Receives Better Auth's warnings and errors. Their details are left out: they may contain request data. */
   log?: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
 export type BuiltInIssuer = {
   /**
-   * Answers everything under `/api/auth`, with Better Auth's own statuses and bodies. Rejects with what the
-   * database said when that fails; a `code` is its SQLSTATE.
+   * Answers everything under `/api/auth`, with Better Auth's own statuses and bodies.
+   * Rejects with the database's error; a `code` is its SQLSTATE.
    */
   handler(request: Request): Promise<Response>
   /**
-   * Its key set as `GET /api/auth/jwks` answers it, without a socket. Makes the first key if there is none.
-   * Rejects as `handler` does, and with the signal's reason when that comes first.
+   * The key set that `GET /api/auth/jwks` answers, without a socket. Makes the first key if there is none.
+   * Rejects as `handler` does, or with the signal's reason.
    */
   fetchKeys(signal: AbortSignal): Promise<Response>
   readonly issuer: string
   readonly audience: string
-  /** A fresh JWT of the demo user, whom the first call signs up. Lives 15 minutes, as every token from here. */
+  /**
+   * A fresh JWT of the demo user. The first call signs that user up. Like every token from here it lives 15 minutes.
+   */
   demoToken(): Promise<string>
   /**
-   * Brings the schema `auth` up to date in one transaction, one process at a time; nothing is left half done.
-   * Has to have resolved before anything else is called. Rejects with what the database said.
+   * Updates the schema `auth` in one transaction, one process at a time. A failure changes nothing. Must resolve
+   * before any other call. Rejects with the database's error.
    */
   migrate(): Promise<void>
 }
@@ -42,12 +44,13 @@ const schemaName = 'auth'
 const demoEmail = 'demo@docket.localhost'
 
 /**
- * A real Better Auth inside this process, for development: e-mail and password, `jwt` for tokens, and `bearer`
- * so that `curl` can trade the session token of the sign-up answer for a JWT without a cookie jar. Issuer and
- * audience of its tokens are the origin. It keeps to the schema `auth` and asks the database nothing before `migrate()`.
+ * A real Better Auth inside this process, for development. It has three parts: e-mail and password, `jwt` for tokens,
+ * and `bearer`, so that `curl` can trade the session token of the sign-up answer for a JWT without a cookie jar.
+ * Issuer and audience of its tokens are the origin. It uses only the schema `auth`, and sends no query before
+ * `migrate()`.
  *
- * The origin is part of every token, so with `PORT=0` listen first, then construct.
- * Better Auth takes 200 ms and 55 MB to load, so only a call of this function loads it.
+ * The origin is part of every token, so with `PORT=0` listen first, then construct. Better Auth takes 200 ms and 55 MB
+ * to load, so only a call of this function loads it.
  */
 export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<BuiltInIssuer> {
   const { betterAuth, bearer, jwt, getMigrations, kysely } = await loadBetterAuth()
@@ -64,20 +67,21 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
     emailAndPassword: { enabled: true },
     plugins: [jwt(), bearer()],
     telemetry: { enabled: false },
-    // `info` would name the e-mail of a repeated sign-up.
+    // `info` would log the e-mail of a repeated sign-up.
     logger: { level: 'warn', log: (level, message) => given.log?.(level, message) },
-    // What it did not expect is ours to answer and to log; its own way is a stack on the console.
+    // Our code answers and logs unexpected errors. Better Auth would print a stack on the console.
     onAPIError: { throw: true },
     advanced: {
-      // Better Auth's default, said aloud because it drops the check where NODE_ENV is `test`.
+      // Better Auth's default. It is set here because Better Auth drops the check where NODE_ENV is `test`.
       disableOriginCheck: false,
-      // `migrate()` has looked already, and looking costs a start 50 to 150 ms on PGlite.
+      // `migrate()` has checked the schema already. A second check costs a start 50 to 150 ms on PGlite.
       database: { validateSchema: false },
     },
   } satisfies BetterAuthOptions
   const auth = betterAuth(options)
 
-  // Who made the tables, and under which secret the keys are. A comment goes when the schema goes, so it can't outlive them.
+  // The mark names the plugins that made the tables and the secret that encrypts the keys. A schema's comment goes
+  // with the schema.
   const tables = options.plugins.map(({ id, version }) => `${id} ${version}`).join(', ')
   const secretMark = `keys under secret ${fingerprint(given.secret)}`
   const mark = `Better Auth tables for ${tables}; ${secretMark}`
@@ -93,7 +97,7 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
         database: { ...database, db: transaction },
       })
       await runMigrations()
-      // Under another secret the old key can't sign. Expired, it makes room for a new one and still verifies.
+      // The key of another secret can't sign. Expiring it makes room for a new one, and it still verifies.
       if (!found?.endsWith(secretMark)) {
         await sql`
           UPDATE ${sql.table(`${schemaName}.jwks`)} SET "expiresAt" = now() - interval '1 second'
@@ -105,12 +109,12 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
   const takeDemoToken = async () => {
     const { internalAdapter } = await auth.$context
     const known = await internalAdapter.findUserByEmail(demoEmail)
-    // Nobody keeps the password: the demo user comes in by this door only, and so survives a lost secret.
+    // Nobody keeps the password. The demo user signs in only through this function, and so survives a lost secret.
     const newUser = { name: 'Demo', email: demoEmail, password: randomBytes(32).toString('base64url') }
     const session = known
       ? await internalAdapter.createSession(known.user.id)
       : await auth.api.signUpEmail({ body: newUser }).catch(async (error: unknown) => {
-          // Another process signed the demo user up in the meantime.
+          // Another process may have signed the demo user up in the meantime.
           const made = await internalAdapter.findUserByEmail(demoEmail)
           if (!made) throw error
           return internalAdapter.createSession(made.user.id)
@@ -127,7 +131,7 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
     issuer: origin,
     audience: origin,
     demoToken() {
-      // Two first calls at once would both sign the demo user up.
+      // Two concurrent first calls would both sign the demo user up.
       demo ??= takeDemoToken().finally(() => {
         demo = undefined
       })
@@ -138,8 +142,9 @@ export async function createBuiltInIssuer(given: BuiltInIssuerOptions): Promise<
 }
 
 /**
- * Node's `fetch` says `Sec-Fetch-Mode`, on which Better Auth asks for an `Origin` as it does of a browser. Each browser
- * sends one with a POST, so what has none, nor a cookie that a foreign page could use, is a program of its own.
+ * Node's `fetch` sends `Sec-Fetch-Mode`, and Better Auth then requires an `Origin`, as from a browser. Each browser
+ * sends an `Origin` with a POST. So a request without one, and without a cookie that a foreign page could use, comes
+ * from a program.
  */
 function asFromHere(request: Request, origin: string): Request {
   const speaksForItself = ['origin', 'cookie', 'sec-fetch-site'].some((name) => request.headers.has(name))
@@ -149,7 +154,7 @@ function asFromHere(request: Request, origin: string): Request {
   return new Request(request, { headers })
 }
 
-/** A browser may have opened the same loopback server by any of its names. */
+/** A browser may have opened the same loopback server by any of these names. */
 function loopbackFormsOf(origin: string): string[] {
   const forms = ['localhost', '127.0.0.1', '[::1]'].map((host) => {
     const url = new URL(origin)

@@ -6,8 +6,8 @@ import { StartError } from '../../errors.ts'
 const fileIn = (dataDir: string) => join(dataDir, 'issuer-secret')
 
 /**
- * The secret of the built-in issuer: made at the first start, readable by this user only, kept so that tokens and
- * sessions outlive a restart. Never used in production.
+ * The secret of the built-in issuer, made at the first start. Only this user can read it. It is kept so that tokens
+ * and sessions outlive a restart. Never used in production.
  *
  * @throws StartError 73 when the folder cannot be written, or the secret in it belongs to another user.
  */
@@ -26,7 +26,7 @@ export async function developmentSecret(dataDir: string): Promise<string> {
   }
 }
 
-/** Writes a file that only this user can read. False when there already was one. */
+/** Writes a file that only this user can read. False when the file exists already. */
 async function isMade(file: string, text: string): Promise<boolean> {
   try {
     await writeFile(file, text, { flag: 'wx', mode: 0o600 })
@@ -38,7 +38,7 @@ async function isMade(file: string, text: string): Promise<boolean> {
 }
 
 /**
- * The same secret, as the server that runs on this folder made it. Makes nothing.
+ * The secret that the server on this folder made. Makes nothing.
  *
  * @throws StartError 78 when there is none, or it cannot be read.
  */

@@ -1,4 +1,4 @@
-/** A JSON object nobody has vouched for. */
+/** A JSON object that is not verified. */
 export type Untrusted = Readonly<Record<string, unknown>>
 
 /** True for a JSON object: neither `null` nor an array. */

@@ -2,7 +2,7 @@ import { isObject } from './json-object.ts'
 
 const longestDocumentBytes = 256 * 1024
 
-/** Why a key set could not be read, with what to do about it: for the log and `docket doctor`. */
+/** The reasons why a key set could not be read, each with a remedy, for the log and `docket doctor`. */
 export const keySetAdvice = {
   unreachable:
     'The address gave no answer. Check its scheme, host and port, and that the sign-in server runs.',
@@ -30,15 +30,15 @@ export class KeySetFault extends Error {
 }
 
 /**
- * The members of a JWK set, from an answer that is 200, JSON by its type, and at most 256 kB when counted while
- * reading. Says nothing about the keys themselves. Throws `KeySetFault`, or what the body's stream throws.
+ * The members of a JWK set. The response must be 200, JSON by its type, and at most 256 kB, counted while it is read.
+ * The keys themselves are not checked. Throws `KeySetFault`, or the error of the body's stream.
  */
 export async function readKeyDocument(response: Response): Promise<readonly unknown[]> {
   try {
     checkHead(response)
     return parseDocument(await readBody(response))
   } catch (error) {
-    // A body nobody reads would hold its connection. Cancelling one that failed rejects with that failure.
+    // An unread body would keep its connection. Cancelling a failed body rejects with that failure.
     if (response.body !== null && !response.body.locked) await response.body.cancel().catch(() => undefined)
     throw error
   }
@@ -70,7 +70,7 @@ function parseDocument(bytes: Uint8Array): readonly unknown[] {
   try {
     document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    // The parser's own message quotes the answer, which has no place in a log.
+    // The parser's own message quotes the response, which must not reach the log.
     throw new KeySetFault('unreadable')
   }
   if (!isObject(document) || !Array.isArray(document.keys)) throw new KeySetFault('unreadable')

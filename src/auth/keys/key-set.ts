@@ -11,33 +11,36 @@ import {
   type VerificationKey,
 } from './verification-key.ts'
 
-/** The keys of one issuer, as the token check sees them. Times are epoch milliseconds. */
+/** The keys of one issuer, as the token check uses them. Times are epoch milliseconds. */
 export type KeySet = {
-  /** True when the keys may be used without waiting. Starts a refresh in the background when one is due. */
+  /** True when the keys may be used without waiting. Starts a due refresh in the background. */
   readonly usable: (now: number) => boolean
   /** Waits for the fetch under way, if there is one. */
   readonly settled: () => Promise<void>
   readonly find: (algorithm: Algorithm, kid: string) => VerificationKey | undefined
-  /** For a token the known keys can't vouch for: fetches, at most once per interval. */
+  /** For a token that no known key verifies. Fetches at most once per interval. */
   readonly refetch: (now: number) => Promise<void>
-  /** True when the keys were asked for at `moment` or later: a key that is not among them did not exist then. */
+  /** True when the last successful fetch began at `moment` or later. A key that it lacks did not exist at `moment`. */
   readonly isAsOf: (moment: number) => boolean
   readonly empty: () => boolean
   readonly retryAfterSeconds: (now: number) => number
   readonly close: () => void
 }
 
-/** How often and how long. All in milliseconds. */
+/** Limits and intervals in milliseconds. */
 export type KeySetTiming = {
-  /** The whole fetch, body included. */
+  /** Timeout of the whole fetch, body included. */
   readonly limitMs: number
-  /** Between refreshes while tokens are checked. An idle key set is not fetched. */
+  /** Interval between refreshes while tokens are checked. An idle key set is not fetched. */
   readonly refreshMs: number
-  /** After idling this much longer than that, the next check waits for the refresh. */
+  /** Idle time beyond the refresh interval after which the next check waits for the refresh. */
   readonly graceMs: number
-  /** Between fetches after a failure. */
+  /** Interval between fetches after a failure. */
   readonly retryMs: number
-  /** Between fetches that unknown keys may cause. A new key is known after this time, however many others are asked for. */
+  /**
+   * Interval between fetches for unknown keys. A new key is known after this time, however many unknown keys are asked
+   * for.
+   */
   readonly refetchMs: number
   /** How long known keys outlive the last successful fetch. */
   readonly staleMs: number
@@ -55,8 +58,8 @@ export const keySetTiming: KeySetTiming = {
 export type FetchKeys = (signal: AbortSignal) => Promise<Response>
 
 /**
- * Reads a key set from an address: no redirect is followed, no credentials are sent, and plain `http:` is for
- * loopback only, unless it is allowed. Throws a `TypeError` at once when the address is none of these.
+ * Reads a key set from a URL. It follows no redirect and sends no credentials. Plain `http:` is for loopback only,
+ * unless `allowHttp` is set. Throws a `TypeError` at once for any other URL.
  */
 export function remoteKeys(url: string, { allowHttp = false } = {}): FetchKeys {
   const target = new URL(url)
@@ -67,7 +70,10 @@ export function remoteKeys(url: string, { allowHttp = false } = {}): FetchKeys {
   return (signal) => fetch(target, { redirect: 'manual', headers: { accept: 'application/json' }, signal })
 }
 
-/** Fetches and imports a key set once, within `limitMs`, also when `fetchKeys` ignores its signal. Throws `KeySetFault`. */
+/**
+ * Fetches and imports a key set once. It ends within `limitMs` even if `fetchKeys` ignores its signal. Throws
+ * `KeySetFault`.
+ */
 export async function loadKeys(
   fetchKeys: FetchKeys,
   options: { limitMs?: number; signal?: AbortSignal } = {},
@@ -99,9 +105,12 @@ type KeySetOptions = {
 }
 
 /**
- * A key set that starts loading at once and then stays known: a failing endpoint takes no key away before the stale
- * limit, a key that left the set dies at the next refresh, and no number of requests causes more fetches than the
- * clock allows. It has no timers: a check or a question for readiness sets off what is due. Throws nothing.
+ * A key set that starts loading at once and keeps its keys:
+ * - A failing endpoint removes no key before the stale limit.
+ * - A key that left the set dies at the next refresh.
+ * - The clock bounds the number of fetches, whatever the number of requests.
+ *
+ * It has no timers: a token check or a readiness check starts the fetch that is due. Throws nothing.
  */
 export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetOptions): KeySet {
   const timing = { ...keySetTiming, ...options.timing }
@@ -146,7 +155,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
 
   function postpone(error: unknown): void {
     if (closing.signal.aborted) return
-    // Without any key nothing can be served, so the first repeats come sooner; callers don't hasten them.
+    // Without a key no token can be verified, so the first retries come sooner. Requests do not hasten them.
     const delay = keys.size > 0 ? timing.retryMs : Math.min(1000 * 2 ** failures, timing.retryMs)
     failures += 1
     dueAt = now() + delay
@@ -179,7 +188,7 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
     find: (algorithm, kid) => keys.get(keyName(algorithm, kid)),
     refetch: async (at) => {
       if (inFlight === undefined) {
-        // While fetches fail the next one is due by the clock already.
+        // After a failure, the clock alone decides when the next fetch is due.
         if (closing.signal.aborted || failures > 0 || at - lastRefetchAt < timing.refetchMs) return
         lastRefetchAt = at
       }
@@ -195,13 +204,13 @@ export function createKeySet({ fetchKeys, label, log, now, ...options }: KeySetO
   }
 }
 
-/** What the log says of a failure. The reason of a fault says where it arose; only a defect needs its frames. */
+/** The log fields of a failure. The reason of a fault locates it; only a defect needs its stack. */
 function told(error: unknown) {
   if (!(error instanceof KeySetFault)) return { reason: 'unreadable', cause: causeOf(error) }
   return { reason: error.reason, cause: { type: error.name, message: error.message } }
 }
 
-/** A shared secret in the shape of a key set: one key, whatever the key id, always there. */
+/** A shared secret in the shape of a key set: one key for every key id, always present. */
 export function secretKeySet(secret: Uint8Array): KeySet {
   const key = secretKey(secret)
   return {

@@ -2,22 +2,22 @@ import { createSecretKey, hash } from 'node:crypto'
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { isObject, type Untrusted } from './json-object.ts'
 
-/** What a key set may sign with (RFC 7518, RFC 8037). */
+/** Algorithms of keys in a key set (RFC 7518, RFC 8037). */
 export const keySetAlgorithms = ['EdDSA', 'ES256', 'ES512', 'PS256', 'RS256'] as const
-/** What a shared secret signs with. Never mixed with the other list: that mixture is the key-confusion attack. */
+/** Algorithms of a shared secret. Never mix the two lists: the mixture is the key-confusion attack. */
 export const secretAlgorithms = ['HS256'] as const
 
 export type Algorithm = (typeof keySetAlgorithms)[number] | (typeof secretAlgorithms)[number]
 
-/** One key for one algorithm. `live` turns false, for good, when the key leaves its set or another takes its name. */
+/** One key for one algorithm. `live` turns false forever when the key leaves its set or another key takes its name. */
 export type VerificationKey = {
   readonly cryptoKey: CryptoKey
-  /** RFC 7638 thumbprint: tells whether a key of the same name is the same key. */
+  /** RFC 7638 thumbprint. It tells whether two keys of the same name are the same key. */
   readonly thumbprint: string
   live: boolean
 }
 
-/** Why a key of a set was left out. */
+/** The reasons why a key of a set is ignored. */
 export type IgnoredReason =
   | 'not_an_object'
   | 'symmetric'
@@ -41,24 +41,28 @@ const mostKeys = 100
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const rsaBits = { least: 2048, most: 8192 }
 
-/** A key id we look up: 1 to 128 printable ASCII characters. */
+/** True for a key id that is looked up: 1 to 128 printable ASCII characters. */
 export function isKeyId(value: unknown): value is string {
   return typeof value === 'string' && /^[\x20-\x7e]{1,128}$/.test(value)
 }
 
-/** Where a key stands in a set. An algorithm has no space in it, so the pair can't be read two ways. */
+/** The name of a key in a set. An algorithm contains no space, so the pair is unambiguous. */
 export function keyName(algorithm: Algorithm, kid: string): string {
   return `${algorithm} ${kid}`
 }
 
-/** Enough of a key id to find it again in the log, and nothing a sender could write there. */
+/** A digest of a key id. It is enough to find the key in the log, and the sender cannot write text through it. */
 export function keyIdHash(kid: unknown): string | undefined {
   return typeof kid === 'string' ? hash('sha256', kid).slice(0, 12) : undefined
 }
 
 /**
- * The usable public keys of a JWK set (RFC 7517): the first 100, each with a key id, for signatures, of a supported
- * algorithm, RSA of 2048 to 8192 bits with an odd exponent from 3 on. Every other one is left out and named. Throws nothing.
+ * The usable public keys of a JWK set (RFC 7517), from its first 100 entries. A usable key:
+ * - has a key id and is for signatures
+ * - has a supported algorithm
+ * - if RSA, has 2048 to 8192 bits and an odd exponent of at least 3
+ *
+ * Every other key is ignored and reported. Throws nothing.
  */
 export async function importKeys(jwks: readonly unknown[]): Promise<ImportedKeys> {
   const keys = new Map<string, VerificationKey>()
@@ -81,7 +85,10 @@ export async function importKeys(jwks: readonly unknown[]): Promise<ImportedKeys
   return { keys, ignored }
 }
 
-/** A shared secret as a key for HS256. It never leaves. Throws when it is shorter than the hash (RFC 7518, section 3.2). */
+/**
+ * A shared secret as a key for HS256. It cannot be exported. Throws when it is shorter than the hash (RFC 7518,
+ * section 3.2).
+ */
 export function secretKey(secret: Uint8Array): VerificationKey {
   if (secret.length < 32) throw new RangeError('a shared secret needs at least 32 bytes')
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
@@ -137,8 +144,8 @@ async function importKey(jwk: JWK, algorithm: Algorithm): Promise<VerificationKe
 }
 
 /**
- * RFC 8017, section 3.1: the exponent is odd and at least 3. Under an exponent of 1 the padded hash of a text is its
- * own signature, so anybody could sign. Neither OpenSSL nor `jose` refuses one.
+ * RFC 8017, section 3.1: the exponent is odd and at least 3. With an exponent of 1 the padded hash of a text is its
+ * own signature, so anybody could sign. Neither OpenSSL nor `jose` refuses such a key.
  */
 function isRsaExponent(parameters: object): boolean {
   const bytes = 'publicExponent' in parameters ? parameters.publicExponent : undefined

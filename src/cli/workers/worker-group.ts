@@ -4,22 +4,22 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
 import { parting } from './worker.ts'
 
-/** Longer than a worker takes to stop by itself, however stuck. */
+/** Longer than even a stuck worker takes to stop by itself. */
 const patienceMs = 11_000
 
-/** A worker that ended is replaced after this long, and after twice as long each time that one ends soon. */
+/** Delay before an ended worker is replaced. It doubles each time that a worker ends soon. */
 const backOffMs = { least: 100, most: 5_000 }
 
-/** Who lived this long did not end for a reason that its successor is likely to meet at once. */
+/** A worker that lived this long ended for a reason that its successor is unlikely to meet at once. */
 const longLifeMs = 30_000
 
-/** So many that do not start, one after the other while there is no other worker, end the attempt. */
+/** Replacement ends after this many failed starts in a row, if no other worker is left. */
 const mostAttempts = 5
 
 /** How a process ended. */
 export type End = { readonly code?: number; readonly signal?: string }
 
-/** A worker that ended before it was ready. It has said why. */
+/** A worker ended before it was ready. That worker has reported the reason. */
 export class NotStarted extends Error {
   override readonly name = 'NotStarted'
   readonly end: End
@@ -33,13 +33,13 @@ export class NotStarted extends Error {
 type Notices = {
   /** A worker ended by itself. */
   lost(end: End): void
-  /** There are as many as there should be again. */
+  /** The group has its full number of workers again. */
   back(): void
 }
 
 const Ready = z.object({ origin: z.string() })
 
-/** A number of processes of the same kind, kept at that number. They share nothing but the port. */
+/** Keeps a fixed number of processes of one kind. They share only the port. */
 export class WorkerGroup {
   readonly #count: number
   readonly #port: number
@@ -58,14 +58,14 @@ export class WorkerGroup {
     this.#notices = notices
   }
 
-  /** Resolves when no worker is left and none starts any more. */
+  /** Resolves when no worker is left and no start succeeds. */
   get failed(): Promise<End> {
     return this.#failed.promise
   }
 
   /**
-   * Starts the first alone, which finds and says what is wrong, then the others.
-   * @returns where they listen. @throws NotStarted
+   * Starts the first worker alone, because it finds and reports faults. Then starts the others.
+   * @returns the origin where they listen. @throws NotStarted
    */
   async open(): Promise<string> {
     const origin = await this.#start()
@@ -74,15 +74,15 @@ export class WorkerGroup {
   }
 
   /**
-   * Replaces each by a new one that is ready before the old one is told to stop.
-   * @returns how many. @throws NotStarted when a new one did not start; the old ones that are left stay.
+   * Replaces each worker by a new one that is ready before the old one must stop.
+   * @returns how many were replaced. @throws NotStarted when a new one did not start; the other old ones stay.
    */
   reload(): Promise<number> {
     const replaceAll = async () => {
       let replaced = 0
       for (const worker of [...this.#ready]) {
         if (this.#stop.signal.aborted) break
-        // One that was lost in the meantime has its successor already.
+        // A worker that was lost in the meantime has a successor already.
         if (!this.#ready.has(worker)) continue
         await this.#succeed(worker)
         replaced++
@@ -94,7 +94,7 @@ export class WorkerGroup {
     return reloaded
   }
 
-  /** Tells all to stop, waits until they did, and returns the first exit code that is not 0, or 0. */
+  /** Stops all workers and waits for their end. Returns the first exit code that is not 0, or 0. */
   async close(): Promise<number> {
     this.#stop.abort()
     const late = setTimeout(() => this.kill(), patienceMs)
@@ -103,13 +103,13 @@ export class WorkerGroup {
     return codes.find((code) => code !== 0) ?? 0
   }
 
-  /** Ends all at once. */
+  /** Kills all workers at once. */
   kill(): void {
     for (const worker of this.#all) worker.process.kill('SIGKILL')
   }
 
   async #succeed(worker: Worker): Promise<void> {
-    // Should it end by itself meanwhile, its successor is on the way already.
+    // Keeps a worker that ends by itself from getting a second successor.
     this.#dismissed.add(worker)
     try {
       await this.#start()
@@ -122,7 +122,7 @@ export class WorkerGroup {
   }
 
   async #start(): Promise<string> {
-    // All ask for the same port, so that they are given the same.
+    // All workers ask for the same port, so they share it.
     const worker = cluster.fork({ PORT: String(this.#port) })
     this.#all.add(worker)
     const ended = new Promise<End>((resolve) => {
@@ -159,14 +159,16 @@ export class WorkerGroup {
         if (this.#ready.size >= this.#count) this.#notices.back()
         return
       } catch (error) {
-        // Whatever it is, such as no memory for another process, may pass; those that are left go on serving.
+        // Any failure may pass, such as too little memory for another process. The remaining workers go on serving.
         const end = error instanceof NotStarted ? error.end : {}
         if (attempt >= mostAttempts && this.#ready.size === 0) return this.#failed.resolve(end)
       }
     }
   }
 
-  /** @returns its exit code; one that had not started yet may end by the signal, ours or that of a terminal, which is as good as 0. */
+  /**
+   * @returns the exit code of the worker. A worker that has not started yet may die of the signal, which counts as 0.
+   */
   async #dismiss(worker: Worker): Promise<number> {
     this.#dismissed.add(worker)
     const { process: child } = worker
@@ -182,7 +184,7 @@ export class WorkerGroup {
 async function originOf(worker: Worker): Promise<string> {
   const told = Promise.withResolvers<string>()
   worker.on('message', (message: unknown) => {
-    // Nothing is lost when it is gone by now.
+    // An error here is harmless: the worker is gone already.
     if (message === parting) return void worker.send(parting, () => undefined)
     const ready = Ready.safeParse(message)
     if (ready.success) told.resolve(ready.data.origin)

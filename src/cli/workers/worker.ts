@@ -2,18 +2,18 @@ import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Primary } from '../../main.ts'
 
-/** What a worker asks its primary when it listens no longer; whatever comes back is the answer. */
+/** The message of a worker that has stopped listening. Any message from the primary is the answer. */
 export const parting = 'parting'
 
-/** Longer than any answer of a primary that is there. */
+/** Longer than a running primary takes to answer. */
 const partedWithinMs = 2_000
 
 /** The primary of this process, which is a worker of `node:cluster`. */
 export function primaryOf(worker: NodeJS.Process): Primary {
   return {
     ready: (origin) => void worker.send?.({ origin }),
-    // Connections come in the order of messages: behind the answer there are none. One that came to a process that is
-    // gone would be reset; by one that is there it is given back.
+    // Messages keep their order, so no connection comes after the answer. A connection sent to an exited process would
+    // be reset. A process that still runs gives it back.
     parted: async () => {
       if (!worker.connected) return
       const answered = once(worker, 'message')

@@ -13,7 +13,7 @@ import { firstSignal } from '../signals.ts'
 import { type End, NotStarted, WorkerGroup } from './worker-group.ts'
 
 /**
- * How many processes `--workers` asks for.
+ * The number of processes that `--workers` asks for.
  * @throws StartError with code 2.
  */
 export function workerCount(text: string): number {
@@ -26,11 +26,11 @@ export function workerCount(text: string): number {
 }
 
 /**
- * Runs `count` servers behind one port until it is told to stop, and returns the exit code. One that ends is replaced.
- * SIGTERM and SIGINT drain all of them, and a second one ends them at once; SIGHUP replaces them one by one by new
- * ones, while the port stays open.
+ * Runs `count` servers behind one port until a signal stops it, and returns the exit code. A server that ends is
+ * replaced. SIGTERM and SIGINT drain all servers; a second one ends them at once. SIGHUP replaces the servers one by
+ * one, while the port stays open.
  *
- * @throws ConfigError, StartError when they cannot start; the first of them has said why.
+ * @throws ConfigError, StartError when they cannot start; the first server has reported the reason.
  */
 export async function startWorkers(
   count: number,
@@ -57,7 +57,7 @@ export async function startWorkers(
     await workers.close()
     return exitCodeOf(error.end)
   }
-  // Whoever closes the terminal it runs in wants it gone.
+  // On a terminal, SIGHUP means that the terminal closed, so the process should end.
   if (!process.stdout.isTTY) process.on('SIGHUP', () => void reload(workers, log))
 
   const outcome = await Promise.race([told, workers.failed])
@@ -91,7 +91,7 @@ function refuseImpossible(config: Config): void {
 }
 
 /**
- * The port to listen at, which is free, or was a moment ago.
+ * A port to listen at. It is free, or was a moment ago.
  * @throws StartError when it is not.
  */
 async function freePort({ host, port }: Config): Promise<number> {

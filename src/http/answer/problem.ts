@@ -6,7 +6,7 @@ import { everyResponse, respond } from './respond.ts'
 
 type Kind = { readonly status: number; readonly title: string; readonly when: string }
 
-/** Every code with its status, its title and when it happens: the whole mapping from a failure to HTTP. */
+/** Every code with its status, its title and its cause. This is the whole mapping from failures to HTTP. */
 export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   malformed_request: {
     status: 400,
@@ -82,7 +82,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   },
 }
 
-/** The address of a kind of problem, relative to the API; it answers what the kind means. */
+/** The address of a kind of problem, relative to the API. It answers with the meaning of the kind. */
 export function problemType(code: ErrorCode): string {
   return `/problems/${code.replaceAll('_', '-')}`
 }
@@ -111,7 +111,7 @@ export const Problem = z
 
 const realm = 'Bearer realm="docket"'
 
-/** RFC 6750: no error code where there was no token, `invalid_token` where there was a bad or old one. */
+/** RFC 6750: a missing token gets no error code; an invalid or expired token gets `invalid_token`. */
 const challenges: Partial<Record<ErrorCode, string>> = {
   unauthenticated: realm,
   invalid_token: `${realm}, error="invalid_token", error_description="The access token is not valid here"`,
@@ -123,7 +123,7 @@ const internal = new AppError(
   'Something went wrong on our side; the request id finds it in our log.',
 )
 
-/** Whatever was thrown, as RFC 9457 problem JSON. What is not an `AppError` says nothing about itself. */
+/** Turns anything thrown into RFC 9457 problem JSON. An error that is not an `AppError` reveals nothing. */
 export function problem(c: Context, error: unknown): Response {
   const known = error instanceof AppError && error.code !== 'internal' ? error : internal
   c.set('failure', error)
@@ -133,7 +133,7 @@ export function problem(c: Context, error: unknown): Response {
   })
 }
 
-/** The answer to what no app gets to see: under an id of ours, with the headers of every response. */
+/** The answer to a request that no app sees. It has an id of ours and the headers of every response. */
 export function problemUnseen(error: AppError, production: boolean) {
   const requestId = randomUUID()
   return {

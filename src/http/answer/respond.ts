@@ -1,8 +1,8 @@
 import type { Context } from '../request/context.ts'
 
 /**
- * The headers of every response, errors included: nothing may be kept, guessed at, framed or run, and whatever keeps
- * it all the same tells origins apart. In production the host is for HTTPS only (RFC 6797).
+ * The headers of every response, errors included. They forbid caching, content sniffing, framing and scripts. A cache
+ * that ignores this still keeps origins apart. In production the host is for HTTPS only (RFC 6797).
  */
 export function everyResponse(requestId: string, production = false): Record<string, string> {
   const headers: Record<string, string> = {
@@ -17,8 +17,8 @@ export function everyResponse(requestId: string, production = false): Record<str
 }
 
 /**
- * Makes a response with the headers that every response has. JSON that Postgres already built goes out as it is.
- * A plain object of headers and a string keep the server on its fast path.
+ * Makes a response with the headers that every response has. JSON that Postgres built is sent unchanged. A string and
+ * a plain object of headers keep the server on its fast path.
  */
 export function respond(
   c: Context,
@@ -28,7 +28,7 @@ export function respond(
 ): Response {
   const held = c.get('held')
   const sent = held === undefined ? body : held.settle(body)
-  // `c.var` would copy everything that is set, each time it is looked at; `c.get` does not.
+  // Each read of `c.var` copies all variables; `c.get` does not.
   return new Response(sent, { status, headers: { ...c.get('headers'), ...headers } })
 }
 

@@ -9,7 +9,10 @@ import { demoTokenPath, isOwnName } from './demo-token.ts'
 type DocsOptions = {
   /** Path of the OpenAPI document on this origin, such as `/openapi.json`. */
   openapiUrl: string
-  /** Gives a fresh access token of a demo user; logs its own failures. Only in development, with the built-in issuer. */
+  /**
+   * Gives a fresh access token of a demo user, and logs its own failures. Only in development, with the built-in
+   * issuer.
+   */
   demoToken?: () => Promise<string>
   /** How a person gets a token where there is no demo user: the middle of a sentence. */
   howToGetToken: string
@@ -18,19 +21,18 @@ type DocsOptions = {
 const scriptPath = `/docs/scalar-${release.version}.js`
 
 /**
- * `GET /docs`, an interactive page over the OpenAPI document, and the one script it loads. Nothing on it
- * reaches another host: what Scalar could call out to is switched off, and a Content Security Policy
- * (CSP Level 3) stops whatever a later version might add.
+ * `GET /docs`, an interactive page over the OpenAPI document, and the one script it loads. Nothing on it reaches
+ * another host: Scalar's outgoing calls are switched off. A Content Security Policy (CSP Level 3) blocks any call that
+ * a later version adds.
  *
- * With `demoToken` the page arrives with a bearer token filled in, so its "Send" works at once; when
- * `demoToken` fails, the page comes without one. `GET /docs/token` gives such a token to a shell: whoever can read it
- * could read the page.
+ * With `demoToken` the page contains a bearer token, so its "Send" works at once. If `demoToken` fails, the page has
+ * none. `GET /docs/token` gives such a token to a shell. It reveals nothing that the page does not.
  */
 export function docsRoutes(options: DocsOptions): Hono {
   const app = new Hono()
 
   app.get('/docs', async (c) => {
-    // Another name that leads here by its owner's DNS is a stranger's page: it gets no token to read.
+    // Another name may lead here by its owner's DNS (DNS rebinding). Such a page is foreign, so it gets no token.
     const token = isByOwnName(c) ? await tokenOrNone(options.demoToken) : undefined
     c.header('Content-Security-Policy', contentSecurityPolicy)
     c.header('Cache-Control', 'no-store')
@@ -72,7 +74,7 @@ async function tokenOrNone(demoToken: DocsOptions['demoToken']) {
   }
 }
 
-/** Scalar builds its styles in the page, hence the one `unsafe-inline`; scripts have no such exception. */
+/** Scalar builds its styles in the page, hence the one `unsafe-inline`. Scripts have no such exception. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -101,10 +103,10 @@ function settings(openapiUrl: string, token: string | undefined) {
     mcp: { disabled: true },
     hideClientButton: true,
     showDeveloperTools: 'never',
-    // Their defaults are Scalar's own hosts.
+    // The defaults are Scalar's own hosts.
     externalUrls: { dashboardUrl: '', registryUrl: '', proxyUrl: '', apiBaseUrl: '' },
     documentDownloadType: 'json',
-    // The first group of operations is open; what only operators need is folded away.
+    // The first group of operations is open. Groups that only operators need are folded.
     defaultOpenAllTags: false,
     defaultOpenFirstTag: true,
   }
@@ -117,7 +119,7 @@ const icon =
       'fill="#0b6e4f"/><path d="m4 8.5 2.8 2.8L12 5.5" fill="none" stroke="#fff" stroke-width="2"/></svg>',
   )
 
-/** Scalar keeps the height of a header above it free, and colours it by the scheme that is switched on. */
+/** Scalar reserves the height of a header above it, and colours that header by the current scheme. */
 const style = `
 :root { --scalar-custom-header-height: 36px }
 body { margin: 0 }
@@ -159,7 +161,7 @@ function page({ openapiUrl, howToGetToken }: DocsOptions, token: string | undefi
 const compress = promisify(gzip)
 let script: Promise<{ plain: Uint8Array<ArrayBuffer>; gzip: Uint8Array<ArrayBuffer> }> | undefined
 
-/** The vendored file, read and compressed at its first use; a failure is not remembered. */
+/** The vendored file, read and compressed at its first use. A failure is not cached. */
 function loadScript() {
   script ??= readScript().catch((error: unknown) => {
     script = undefined
@@ -173,7 +175,7 @@ async function readScript() {
   return { plain, gzip: await compress(plain) }
 }
 
-/** True only for a listed `gzip` with a weight above 0 (RFC 9110, 12.5.3); plain bytes are right for all others. */
+/** True only for a listed `gzip` with a weight above 0 (RFC 9110, 12.5.3). All other requests get plain bytes. */
 function acceptsGzip(header = '') {
   return header.split(',').some((coding) => /^\s*gzip\s*(;\s*q=(1|0\.\d*[1-9]).*)?$/i.test(coding))
 }

@@ -7,7 +7,7 @@ const Links = z
   .object({ docs: z.string(), openapi: z.string(), health: z.string(), api: z.string() })
   .openapi('Links', { description: 'Paths on this origin.' })
 
-/** The pages about the API stand in its document too, so that they are found there and answer 405 like the rest. */
+/** The pages about the API are in its document too. So readers find them there, and they answer 405 like all paths. */
 export const documentationRoutes = (basePath: string): readonly OpenRoute[] => [
   {
     id: 'getOpenapi',

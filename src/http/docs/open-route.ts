@@ -2,7 +2,7 @@ import type { RouteConfig } from '@asteasolutions/zod-to-openapi'
 import type { ErrorCode } from '../../errors.ts'
 import type { Context } from '../request/context.ts'
 
-/** A page that needs no token, as the router and the document know it. It answers GET. */
+/** A page that needs no token, as the router and the document use it. It answers GET. */
 export type OpenRoute = {
   readonly id: string
   /** At the root, as OpenAPI writes it. */
@@ -11,6 +11,6 @@ export type OpenRoute = {
   readonly params?: NonNullable<NonNullable<RouteConfig['request']>['params']>
   readonly responses: RouteConfig['responses']
   readonly failures?: readonly ErrorCode[]
-  /** Left out for what another part of the app serves. */
+  /** Absent when another part of the app serves the page. */
   readonly handle?: (c: Context) => Response | Promise<Response>
 }

@@ -7,7 +7,7 @@ import type { OpenRoute } from './open-route.ts'
 
 export const openapiPath = '/openapi.json'
 
-/** All that answers, as one document. */
+/** Everything that answers requests, for one document. */
 export type Surface = {
   readonly operations: readonly Operation[]
   readonly openRoutes: readonly OpenRoute[]
@@ -55,10 +55,10 @@ export function openapiDocument({ operations, openRoutes, basePath }: Surface): 
   })
 }
 
-/** What any operation without a token can answer. */
+/** The failures that any operation without a token can have. */
 const openFailures: readonly ErrorCode[] = ['malformed_request', 'internal']
 
-/** What any operation behind a token can answer. */
+/** The failures that any operation behind a token can have. */
 const anyFailures: readonly ErrorCode[] = [
   'malformed_request',
   'unauthenticated',
@@ -71,7 +71,7 @@ const anyFailures: readonly ErrorCode[] = [
   'unavailable',
 ]
 
-/** What reading a body can come to besides. */
+/** Further failures, of reading a body. */
 const bodyFailures: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type']
 
 function behindToken(operation: Operation, basePath: string): RouteConfig {
@@ -136,7 +136,7 @@ function withoutToken({ id, path, summary, params, responses, failures = [] }: O
   }
 }
 
-/** What the document says of failures: one response for each status, with the codes it can carry. */
+/** The failures in the document: one response for each status, with the codes it can carry. */
 function failureResponses(codes: readonly ErrorCode[]): RouteConfig['responses'] {
   const statuses = [...new Set(codes.map((code) => problemKinds[code].status))].sort()
   const responses = statuses.map((status) => {

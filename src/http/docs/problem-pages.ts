@@ -4,7 +4,7 @@ import { problemKinds } from '../answer/problem.ts'
 import { respond } from '../answer/respond.ts'
 import type { OpenRoute } from './open-route.ts'
 
-/** Both spellings of each code. A name is looked up and never rewritten: 15,000 hyphens cost no more than one. */
+/** Both spellings of each code. A name is looked up, never rewritten: 15,000 hyphens cost no more than one. */
 const codesByName: ReadonlyMap<string, ErrorCode> = new Map(
   errorCodes.flatMap((code) => [
     [code, code],
@@ -12,7 +12,7 @@ const codesByName: ReadonlyMap<string, ErrorCode> = new Map(
   ]),
 )
 
-/** `GET /problems/{kind}`: what the `type` of a problem points at; its `code` leads there too. */
+/** `GET /problems/{kind}`: the target of a problem's `type`. Its `code` works as the name too. */
 export const problemPages: OpenRoute = {
   id: 'getProblemKind',
   path: '/problems/{kind}',

@@ -1,14 +1,14 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 
-/** Addresses share this many counters, so that a flood from everywhere needs no more memory than that. */
+/** All addresses share this many counters, so a flood from many addresses needs no more memory. */
 export const addressCounters = 2 ** 17
 
 /**
- * Gives each address one of the counters. The key is drawn anew at every call of this, and told to nobody: no one can
- * work out an address that shares the counter of a chosen one, to use it up in their place.
+ * Gives each address one of the counters. Each call of this function draws a new secret key. So nobody can compute an
+ * address that shares a victim's counter, to use it up.
  */
 export function createAddressCounters(): (address: string) => string {
-  // A key object, because a key in bytes is made into one anew at each use, which costs more than the digest.
+  // A key in bytes would become a key object at each use, which costs more than the digest.
   const key = createSecretKey(randomBytes(32))
   return (address) => {
     const keyed = createHmac('sha256', key).update(address).digest()

@@ -14,20 +14,20 @@ type Gate = {
   database: Database
   /** Bounds the bytes of responses. */
   answers: AnswerBudget
-  /** Counts what is not yet known to come from an owner. */
+  /** Counts requests that are not yet known to come from an owner. */
   perAddress: RateLimit | undefined
   perOwner: RateLimit | undefined
-  /** Undefined where an app hands on no connection: then the app limits by address, or nobody does. */
+  /** Undefined where an app passes no connection. Then only the app can limit by address. */
   addressOf: (c: Context) => string | undefined
 }
 
 /**
- * Lets nobody past without a good token, and hands on who it is: the `Principal`, and `ask` bound to it.
- * What follows cannot name another owner.
+ * Refuses every request without a valid token. It passes on the `Principal`, and `ask` bound to it. Later code cannot
+ * name another owner.
  *
- * A token that was verified before passes at once. Any other request first counts against its address, and one that
- * turns out to be an owner's is given back. An address beyond its limit still gets in with a good token, as long as the
- * process has signature checks left for it; whatever else it sends is `rate_limited`.
+ * A cached token passes at once. Any other request first counts against its address. If it has a valid token, the
+ * count is given back. An address beyond its limit still passes with a valid token, while the process has signature
+ * checks left. Its other requests are `rate_limited`.
  *
  * @throws AppError as `AccessTokens.authenticate` does, and `rate_limited`.
  */
@@ -51,22 +51,22 @@ export function authenticate(gate: Gate): MiddlewareHandler<Env> {
   }
 }
 
-/** What a statement answers as a rule, by its weight. A weight also counts rows that are skipped, hence the bound. */
+/** The typical response bytes of a statement, by its weight. A weight also counts skipped rows, hence the bound. */
 function expectedBytes(weight: number): number {
   return 1_000 * Math.min(weight, 16)
 }
 
-/** A shorter response fits into the buffers of a connection, which hold one response each. */
+/** A shorter response fits into the connection's buffers, which hold one response each. */
 const heldUntilRead = 16_384
 
 function releaseWhenRead(held: Held, response: ServerResponse | undefined): void {
   const gone = response === undefined || response.closed || response.destroyed
-  // A caller that hung up earlier causes no further event.
+  // A connection that closed earlier emits no further event.
   if (gone || held.bytes < heldUntilRead) held.release()
   else response.once('close', held.free)
 }
 
-/** What an address beyond its limit is told as well: each says that the token is genuine, or that nobody looked at it. */
+/** Failures that an address beyond its limit still sees. Each means that the token is genuine, or was not checked. */
 const toldBeyond: readonly ErrorCode[] = ['token_expired', 'forbidden', 'unavailable', 'rate_limited']
 
 async function identify(gate: Gate, c: Context, values: readonly string[]): Promise<Principal> {
@@ -84,8 +84,8 @@ async function identify(gate: Gate, c: Context, values: readonly string[]): Prom
 }
 
 /**
- * Every Authorization header of the request. Node keeps the first of several and hides the rest, `fetch` joins
- * them with a comma, which no JWT has.
+ * Every Authorization header of the request. Node keeps the first of several and hides the rest. `fetch` joins them
+ * with a comma, which no JWT has.
  */
 function authorizationValues(c: Context): readonly string[] {
   const incoming = c.env?.incoming

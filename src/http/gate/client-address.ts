@@ -2,14 +2,14 @@ import { BlockList, isIP, isIPv4 } from 'node:net'
 import type { Context } from '../request/context.ts'
 
 /**
- * Who is at the other end, as far as it can be known: the peer of the connection, or, when that is a configured
- * proxy, the last address in `X-Forwarded-For` that is none. What a stranger writes into the header changes nothing.
+ * The address of the caller: the peer of the connection. If the peer is a configured proxy, it is the last address in
+ * `X-Forwarded-For` that is no proxy. So a stranger cannot change the result through the header.
  *
- * An IPv6 caller counts by its /64, which is what one customer has. `onUntrusted` hears of every request that has the
- * header from a peer that is no configured proxy.
+ * An IPv6 caller counts by its /64, which is what one customer has. `onUntrusted` is called for each request that has
+ * the header from a peer that is no configured proxy.
  *
- * An app that mounts the API may hand on no connection. Then the header is believed where proxies are configured, and
- * without them the address is unknown: undefined.
+ * An app that mounts the API may pass no connection. Then the header is trusted where proxies are configured. Without
+ * proxies the address is unknown: undefined.
  */
 export function clientAddress(
   trustedProxies: readonly string[],
@@ -40,7 +40,7 @@ export function clientAddress(
   }
 }
 
-/** An IPv4 caller of a socket that listens on both is `::ffff:1.2.3.4` there. */
+/** On a dual-stack socket, an IPv4 caller appears as `::ffff:1.2.3.4`. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address
 }
@@ -49,7 +49,7 @@ function network(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail] = address.split('::')
   const groups = head === '' ? [] : head.split(':')
-  // What "::" stands for are zeros, as many as are missing from eight groups.
+  // "::" stands for the zero groups that are missing from eight.
   const known = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - known.length)
   return [...groups, ...Array<string>(zeros).fill('0'), ...known].slice(0, 4).join(':')

@@ -14,9 +14,9 @@ const advice =
   'console of the browser shows it: localhost and 127.0.0.1 differ, and so do ports. The setting replaces its default.'
 
 /**
- * Cross-origin reads for exactly the configured origins, and no others, `null` among them; never with cookies, never
- * from a public site into a private network. Every response says `Vary: Origin`, so that no cache mixes them.
- * An origin that is refused is a line of the log, without its name; repeats are summed up.
+ * Allows cross-origin reads for exactly the configured origins. All others are refused, `null` among them. Cookies are
+ * never allowed, nor access from a public site to a private network. Every response has `Vary: Origin`, so that no
+ * cache mixes origins. A refused origin is logged without its name; repeats are summed up.
  * https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export function cors(origins: readonly string[], log: Logger): MiddlewareHandler<Env> {
@@ -42,8 +42,8 @@ export function cors(origins: readonly string[], log: Logger): MiddlewareHandler
 }
 
 /**
- * Whether the page comes from here, also by the word of its browser. Behind a proxy the scheme differs, and a proxy may
- * have changed the host.
+ * True if the page has this server's origin, or its browser says so. Behind a proxy the scheme differs, and the proxy
+ * may have changed the host.
  */
 function isOwn(c: Context, origin: string): boolean {
   const host = URL.parse(origin)?.host

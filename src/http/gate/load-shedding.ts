@@ -6,21 +6,21 @@ import { problem } from '../answer/problem.ts'
 import type { Env } from '../request/context.ts'
 
 export type PressureLimits = {
-  /** Who would wait longer for a connection to the database than this, in milliseconds, is refused. */
+  /** Longest estimated wait for a database connection, in milliseconds. Beyond it, requests are refused. */
   readonly waitMs: number
-  /** So many may wait in any case: what a burst brings says nothing about the next second. */
+  /** Number of requests that may always wait. The size of a burst does not predict the next second. */
   readonly waiting: number
-  /** From so late a timer on, the event loop has more to do than it can, in milliseconds. */
+  /** Timer delay from which the event loop counts as overloaded, in milliseconds. */
   readonly lateMs: number
-  /** How often both are looked at, at the most, and how long the timer runs. */
+  /** Shortest interval between two measurements. Each one runs a timer of `timerMs`. */
   readonly everyMs: number
   readonly timerMs: number
   /**
-   * The largest share refused for a late event loop. A refusal costs the processor nearly half of an answer, so
-   * refusing more would leave less for answers, and none for those who come back at once.
+   * Largest share of requests refused for a late event loop. A refusal costs nearly half the CPU time of an answer. So
+   * a larger share would leave less for answers, and none if clients retry at once.
    */
   readonly mostShare: number
-  /** By how much the share grows with each look that finds it late, and shrinks with each that does not. */
+  /** The share grows by this with each measurement that is late, and shrinks by it with each other one. */
   readonly step: number
 }
 
@@ -36,16 +36,16 @@ export const pressureLimits: PressureLimits = {
 
 export type Reason = 'queue' | 'event_loop'
 
-/** One look at what happened since the last one. */
+/** One measurement of the time since the last one. */
 export type Look = {
-  /** How late a timer was. One late timer is a pause, many are too much to do. */
+  /** Delay of a timer. One late timer is a pause; many are an overload. */
   readonly lateMs: number
-  /** Requests answered, those refused left out, and over how long. */
+  /** Answered requests, without refused ones. `overMs` is the time they took. */
   readonly answered: number
   readonly overMs: number
 }
 
-/** How much more there is to do than can be done, and who is therefore refused. Keeps no time of its own. */
+/** Estimates the overload, and decides which requests to refuse. It reads no clock. */
 export class Pressure {
   readonly #waiting: () => number
   readonly #limits: PressureLimits
@@ -66,7 +66,10 @@ export class Pressure {
     this.#perMs = (this.#perMs + answered / overMs) / 2
   }
 
-  /** Why this request is refused, if it is. Those refused for a late event loop are spread evenly over all. */
+  /**
+   * The reason to refuse this request, or undefined. Refusals for a late event loop are spread evenly over all
+   * requests.
+   */
   refuses(): Reason | undefined {
     const { waiting, waitMs } = this.#limits
     const ahead = this.#waiting()
@@ -78,12 +81,13 @@ export class Pressure {
   }
 }
 
-/** One line of the log a minute says that there is too much to do; how many were refused is summed up anyway. */
+/** An overload is logged once a minute. The number of refused requests is summed up anyway. */
 const tellEveryMs = 60_000
 
 /**
- * Refuses what would only wait, as `unavailable`, so that the rest is answered in time. Comes behind authentication:
- * what is refused there, and health, never gets here. Costs a comparison a request, and a timer now and then.
+ * Refuses requests that would only wait, as `unavailable`, so that the others are answered in time. It runs behind
+ * authentication, so unauthenticated requests and health never reach it. It costs one comparison per request, and a
+ * timer now and then.
  */
 export function shedLoad(log: Logger, waiting: () => number): MiddlewareHandler<Env> {
   const pressure = new Pressure(waiting)
@@ -92,7 +96,7 @@ export function shedLoad(log: Logger, waiting: () => number): MiddlewareHandler<
   let answered = 0
   let tellAt = 0
   let refused = 0
-  // Timed from requests: a process that nobody asks stays asleep.
+  // Requests trigger the measurement, so an idle process stays asleep.
   const look = (now: number) => {
     const since = { answered, overMs: now - lookedAt }
     lookedAt = now
@@ -113,12 +117,12 @@ export function shedLoad(log: Logger, waiting: () => number): MiddlewareHandler<
       tellAt = now + tellEveryMs
       record(log, 'warn', 'overloaded', { by, waiting: waiting() })
     }
-    // Not thrown, and the same few each time: where there is too much to do, a refusal must be cheap.
+    // Returned, not thrown, and built once: in an overload, a refusal must be cheap.
     return problem(c, refusals[by][refused++ % retryAfterSeconds.length])
   }
 }
 
-/** Not all at the same moment. */
+/** Different values spread the retries. */
 const retryAfterSeconds = [1, 2, 3] as const
 
 const refusals: Record<Reason, readonly AppError[]> = {
@@ -128,7 +132,7 @@ const refusals: Record<Reason, readonly AppError[]> = {
 
 function refusalsFor(by: Reason): AppError[] {
   const cause = new Error(`overload: ${by}`)
-  // Where it was made says nothing, and the log would tell it each time.
+  // The stack says nothing here, and the log would repeat it each time.
   delete cause.stack
   return retryAfterSeconds.map(
     (seconds) =>

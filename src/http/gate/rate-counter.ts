@@ -4,7 +4,7 @@ import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-lim
 import { type RateWindows, rateWindowsTable } from '../../database/rate-windows.ts'
 import { causeOf, record } from '../../events.ts'
 
-/** Counts by key in windows of time. `consume` rejects with `RateLimiterRes` beyond `points`. */
+/** Counts by key in time windows. `consume` rejects with `RateLimiterRes` beyond `points`. */
 export type RateCounter = Pick<RateLimiterMemory, 'consume'>
 
 type Window = { readonly points: number; readonly duration: number }
@@ -13,13 +13,15 @@ export function memoryCounter({ points, duration }: Window): RateLimiterMemory {
   return new RateLimiterMemory({ points, duration, keyPrefix: '' })
 }
 
-/** How long memory counts alone after the store has failed, before it is asked again. */
+/** After the store fails, memory counts alone for this long. Then the store is asked again. */
 const aloneMs = 1_000
 
 /**
- * Counts in Postgres, for all instances that share it: one statement a request. Who is beyond the limit is remembered
- * here until the window ends and costs none. While the store fails, this process counts in its own memory: the limit then
- * holds for each instance, and no request fails; those that find out wait for it, a second at the most.
+ * Counts in Postgres, for all instances that share it: one statement per request. A key beyond its limit is remembered
+ * here until the window ends, and costs no statement.
+ *
+ * While the store fails, this process counts in its own memory. The limit then holds per instance, and no request
+ * fails. Requests that discover the failure wait for it, for at most a second.
  */
 export function sharedCounter(
   window: Window,
@@ -42,7 +44,7 @@ export function sharedCounter(
   return {
     consume: async (key) => {
       const digest = hash('sha256', String(key))
-      // Once it is lost, one request a second finds out for all.
+      // Once the store is lost, one request per second tries it for all.
       if (now() - failedAt < aloneMs || (lost && asking)) return memory.consume(digest)
       asking = true
       try {

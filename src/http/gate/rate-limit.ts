@@ -7,15 +7,15 @@ import type { Context } from '../request/context.ts'
 import { createAddressCounters } from './address-counters.ts'
 import { memoryCounter, sharedCounter } from './rate-counter.ts'
 
-/** Counts requests a minute by some key. */
+/** Counts requests per minute by a key. */
 export type RateLimit = {
-  /** Counts the request. For one beyond the limit it resolves with how to refuse it. */
+  /** Counts the request. Beyond the limit it resolves with the function that makes the refusal. */
   take(c: Context, key: string): Promise<Refuse | undefined>
-  /** Gives back what `take` took, for a request that turned out not to count; not from a count that is shared. */
+  /** Gives back a count of `take`, for a request that should not count. A shared count is not given back. */
   giveBack(key: string): void
 }
 
-/** Notes a refusal in the log and makes its failure, AppError `rate_limited`. */
+/** Logs a refusal and makes its failure, AppError `rate_limited`. */
 export type Refuse = () => AppError
 
 type Options = {
@@ -23,19 +23,19 @@ type Options = {
   /** 0 is off. */
   readonly perMinute: number
   readonly log: Logger
-  /** What the log has for a key. */
+  /** The form of a key in the log. */
   readonly digest: (key: string) => string
-  /** Where requests are counted for several instances together. */
+  /** Set when several instances count requests together. */
   readonly windows?: RateWindows | undefined
 }
 
 const windowSeconds = 60
 
 /**
- * At most `perMinute` requests in each minute since a key's first one; undefined when that is 0, which is off.
- * The answer says what is left and when it starts anew: `RateLimit`, `RateLimit-Policy`
- * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/), and `Retry-After` once it is used up.
- * With `windows` the count is shared with every instance on the same database, else it is this process's own.
+ * Allows at most `perMinute` requests in each minute since a key's first one. Undefined when that is 0, which is off.
+ * The response shows the rest and its reset time: `RateLimit`, `RateLimit-Policy`
+ * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/), and `Retry-After` beyond the limit. With
+ * `windows`, all instances on one database share the count. Otherwise each process has its own.
  */
 export function rateLimit({ name, perMinute, log, digest, windows }: Options): RateLimit | undefined {
   if (perMinute === 0) return undefined
@@ -52,7 +52,7 @@ export function rateLimit({ name, perMinute, log, digest, windows }: Options): R
     headers.ratelimit = `"${name}";r=${left.remainingPoints};t=${seconds}`
     return seconds
   }
-  // Once a minute: counts are given back, so the request behind the last one let through may come many times.
+  // Logged once a minute. Counts are given back, so a key can pass its limit many times in one minute.
   const note = async (key: string, counted: string) => {
     const { consumedPoints } = await refusals.penalty(counted)
     if (consumedPoints === 1) record(log, 'warn', 'rate_limited', { limit: name, caller: digest(key) })

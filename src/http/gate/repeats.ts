@@ -5,13 +5,15 @@ import type { Context } from '../request/context.ts'
 
 const readingMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
-/** What an owner can be refused for without anything having been looked up. The rest says something about their data. */
+/** Statuses that an owner can get without any lookup. Other refusals reveal something about the owner's data. */
 const refusedUnseen: readonly number[] = [400, 405, 413, 415, 422, 429]
 
 /**
- * The kind of an answer whose repeats are only counted: one that did nothing and that its caller can have in any number.
- * Those are all answers without an owner, and refusals that are the same for every owner. Undefined for defects, for
- * sign-ins that succeeded, and for whatever an owner read, wrote or missed: each of these has its own line.
+ * The kind of an answer whose repeats are only counted. Such a request did nothing, and can be repeated without limit.
+ * These are answers without an owner, and refusals that are the same for every owner.
+ *
+ * Undefined for answers that have a line each: defects, successful sign-ins, and anything an owner read, wrote or
+ * missed.
  */
 export function repeatOf(c: Context, status: number): Kind | undefined {
   const isOwners = c.get('principal') !== undefined

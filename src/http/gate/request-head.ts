@@ -19,9 +19,8 @@ const sentences: Readonly<Record<HeadFault | TargetFault, string>> = {
 }
 
 /**
- * Refuses a request whose head two readers could read differently, and hangs up: what follows on the connection
- * might not be what it seems. Only a server's own request has all of it; behind another server's `fetch` what is
- * left is the target.
+ * Refuses a request whose head is ambiguous, and closes the connection, because the next bytes may not be a request.
+ * Only Node's own server passes the whole head. Behind another server's `fetch` only the target can be checked.
  *
  * @throws AppError `malformed_request`.
  */
@@ -38,7 +37,10 @@ export const readableHead: MiddlewareHandler<Env> = (c, next) => {
   })
 }
 
-/** Node's parser takes all of these. It keeps the first Host of several, and `gzip, chunked` as if it were not zipped. */
+/**
+ * Node's parser accepts all of these. It keeps the first of several Hosts, and reads `gzip, chunked` as if it were not
+ * zipped.
+ */
 function headFault({ httpVersion, headers, rawHeaders }: IncomingMessage): HeadFault | undefined {
   if (rawHeaders.length > wireLimits.headers * 2) return 'header_count'
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'http_version'

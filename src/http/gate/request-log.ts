@@ -15,9 +15,9 @@ import { repeatOf } from './repeats.ts'
 const harmless = /^[A-Za-z0-9._~:/+=@-]{1,128}$/
 
 /**
- * Gives the request its id (the caller's when it is harmless) and the headers of every response, and writes one
- * line when it is done: id, method, route, status, duration, hash of the owner. No path, token, query or body.
- * Repeats that did nothing are counted, and told in one line a second, so that no flood fills the log.
+ * Sets the request's id (the caller's own if it is harmless) and the headers of every response. It logs one line at
+ * the end: id, method, route, status, duration, hash of the owner. No path, token, query or body. Repeats that did
+ * nothing are counted and logged once a second, so that no flood fills the log.
  */
 export function requestLog(log: Logger, production = false): MiddlewareHandler<Env> {
   const watchMissing = missingWatch(log)
@@ -37,10 +37,7 @@ export function requestLog(log: Logger, production = false): MiddlewareHandler<E
   }
 }
 
-/**
- * One line for an answer that was given before the app saw the request, or instead of it: no route, no caller. Repeats
- * are summed up, unless they are defects.
- */
+/** Logs an answer that the app did not make: no route, no caller. Repeats are summed up, except defects. */
 export function recordUnseen(
   log: Logger,
   answer: { requestId: string; status: number },
@@ -59,7 +56,7 @@ export function recordUnseen(
   })
 }
 
-/** Above so many answers of 404 in a minute one owner is worth a line. */
+/** From this many 404 answers in a minute on, an owner is logged once. */
 const manyMissing = 30
 
 function missingWatch(log: Logger): (owner: string) => void {
@@ -97,7 +94,7 @@ function entry(c: Context, status: number, durationMs: number) {
 
 const hashes = new WeakMap<Principal, string>()
 
-/** Tells one owner's requests from another's in the log without naming anybody. */
+/** Distinguishes owners in the log without naming them. */
 export function ownerHash(principal: Principal): string {
   let known = hashes.get(principal)
   if (known === undefined) {

@@ -1,15 +1,18 @@
-/** What a path may not hold encoded, because some readers decode it before they look: NUL, dot, slash, backslash. */
+/**
+ * Characters that a path may not contain encoded: NUL, dot, slash, backslash. Some readers decode them before they
+ * check.
+ */
 const hidden = /%(?:00|2e|2f|5c)/i
 
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 
-/** Why a request target is refused, by the name of the reason in the log. */
+/** The reasons to refuse a request target, by their names in the log. */
 export type TargetFault = 'target_form' | 'target_encoding' | 'target_hidden' | 'target_dots'
 
 /**
- * What two readers could read differently in a request target (RFC 9112, section 3.2): any form but a path, a
- * fragment, percent-encoding that is broken or no UTF-8, hidden separators, dot segments. Undefined when there is
- * nothing; then the path is the same to the router, to authentication and to whatever stands in front.
+ * The ambiguity in a request target (RFC 9112, section 3.2), or undefined. Ambiguous are: any form but a path, a
+ * fragment, percent-encoding that is broken or not UTF-8, hidden separators, dot segments. Without a fault, the
+ * router, authentication and any proxy in front read the same path.
  */
 export function targetFault(target: string): TargetFault | undefined {
   if (!target.startsWith('/') || target.includes('#')) return 'target_form'

@@ -5,29 +5,29 @@ const share = 1 / 8
 
 type Body = string | Uint8Array<ArrayBuffer> | null
 
-/** What one request holds of the budget. */
+/** One request's part of the budget. */
 export type Held = {
-  /** Before a statement is sent: by how many bytes its answer is expected to grow the response. */
+  /** Before a statement: adds the bytes that its result is expected to add to the response. */
   expect(bytes: number): void
-  /** When the response is made. Returns its body as it is to be sent: a long text as bytes, which are held once and outside the heap. */
+  /** When the response is made. Returns the body to send. A long text becomes bytes, held once and outside the heap. */
   settle(body: Body): Body
-  /** When nobody waits for the response. Repeating it changes nothing. */
+  /** When nobody waits for the response. Safe to repeat. */
   release(): void
-  /** When the connection is done with the response: as `release`, and its bytes are given back without waiting for the garbage collector. */
+  /** When the connection is done with the response: as `release`. Its bytes are freed without the garbage collector. */
   free(): void
   readonly bytes: number
 }
 
-/** From so many characters on a text becomes bytes. */
+/** Texts longer than this many characters become bytes. */
 const longText = 16_384
 
 /**
- * The bytes of all responses that this process holds for owners: expected, made, and not yet read.
+ * Bounds the bytes of all responses that this process holds for owners: expected, made, and not yet read.
  *
- * An owner may hold an eighth of what is free. So one who reads nothing leaves seven eighths to others, and with
+ * An owner may hold an eighth of the free bytes. So an owner who reads nothing leaves seven eighths to others. With
  * any number of such owners a small response still fits.
  *
- * `expect` and `settle` throw AppError `rate_limited` to an owner who already holds something, else `unavailable`.
+ * `expect` and `settle` throw AppError `rate_limited` for an owner with other unread responses, else `unavailable`.
  */
 export class AnswerBudget {
   readonly #total: number

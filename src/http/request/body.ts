@@ -2,21 +2,21 @@ import { AppError } from '../../errors.ts'
 import type { Context } from './context.ts'
 import { parseJson } from './json.ts'
 
-/** Longest request body, in bytes as they arrive: 256 kB, enough for the longest resource in any spelling of JSON. */
+/** Longest request body in bytes on the wire: 256 kB, enough for the longest resource in any spelling of JSON. */
 export const bodyLimitBytes = 256_000
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const jsonType = /^application\/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i
 
 /**
- * The body as the JSON value it is, counted while it arrives.
+ * The body as a JSON value, counted while it arrives.
  *
- * @throws AppError `unsupported_media_type`, `payload_too_large`, or `malformed_request` for a body that ends early,
- * is no UTF-8, starts with a byte order mark, or is not what `parseJson` takes.
+ * @throws AppError `unsupported_media_type`, `payload_too_large`, or `malformed_request`. The last is for a body that
+ * ends early, is not UTF-8, starts with a byte order mark, or is refused by `parseJson`.
  */
 export async function readJson(c: Context): Promise<unknown> {
   const type = c.req.header('content-type') ?? ''
-  // No type that we take has a comma: it is where several headers were joined.
+  // No accepted type has a comma. A comma means that several headers were joined.
   if (type.includes(',')) throw new AppError('malformed_request', 'Send exactly one Content-Type header.')
   if (!jsonType.test(type))
     throw new AppError(
@@ -29,7 +29,7 @@ export async function readJson(c: Context): Promise<unknown> {
   return parseJson(decode(await readBytes(c).catch(endedEarly)))
 }
 
-/** The connection was lost, or what came is no body as announced: nothing of ours went wrong. */
+/** The connection was lost, or the body is not as announced. Neither is a defect of ours. */
 function endedEarly(error: unknown): never {
   if (error instanceof AppError) throw error
   throw new AppError('malformed_request', 'The body ended before it was complete.', { cause: error })
@@ -44,14 +44,14 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The body, counted while it arrives, whatever length was declared.
- * @throws AppError `payload_too_large`; rejects with what the connection does when it ends early.
+ * The body, counted while it arrives, regardless of the declared length.
+ * @throws AppError `payload_too_large`; rejects with the connection's error when the body ends early.
  */
 export async function readBytes(c: Context): Promise<Uint8Array> {
   const declared = c.req.header('content-length')
   if (declared !== undefined) {
     if (Number(declared) > bodyLimitBytes) throw tooLarge()
-    // Node's parser takes exactly as many bytes as were declared; elsewhere the length is checked below.
+    // Node's parser enforces the declared length. Elsewhere the length is checked below.
     const bytes = new Uint8Array(await c.req.arrayBuffer())
     if (bytes.length > bodyLimitBytes) throw tooLarge()
     return bytes

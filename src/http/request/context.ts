@@ -4,19 +4,19 @@ import type { Ask } from '../../api/operation.ts'
 import type { Principal } from '../../auth/principal.ts'
 import type { Held } from './answer-budget.ts'
 
-/** What travels with a request, each set by the middleware of its name. */
+/** Variables of a request. Each is set by the middleware of its name. */
 export type Env = {
-  /** Present when Node's own server carries the request; absent where only `fetch` exists. */
+  /** Present when Node's own server carries the request, absent where only `fetch` exists. */
   Bindings: Partial<HttpBindings>
   Variables: {
     requestId: string
-    /** Headers of every response, whoever makes it. */
+    /** Headers of every response, whichever part makes it. */
     headers: Record<string, string>
     principal: Principal
     ask: Ask
-    /** What the response holds of the budget; only behind authentication. */
+    /** The response's part of the budget; only behind authentication. */
     held: Held | undefined
-    /** What went wrong, for the one log line of the request. */
+    /** The failure, for the one log line of the request. */
     failure: unknown
   }
 }

@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.ts'
 
-/** Objects and arrays inside each other, the outermost included. */
+/** Deepest nesting of objects and arrays, the outermost included. */
 export const jsonDepthLimit = 32
 
-/** Names in one object. A name costs far more than its bytes: 30,000 of them, in 256 kB, took 50 to 100 ms. */
+/** Most names in one object. A name costs far more than its bytes: 30,000 of them, in 256 kB, took 50 to 100 ms. */
 export const jsonNamesLimit = 1_000
 
 const quote = 0x22
@@ -11,8 +11,9 @@ const backslash = 0x5c
 const colonNext = /[ \t\n\r]*:/y
 
 /**
- * The value of a JSON text (RFC 8259) that every parser reads alike: no object has a name twice, however it is
- * spelled, or more than 1,000 names, and nothing lies deeper than 32 levels. Linear in the length of the text. `__proto__` is a name as any other.
+ * The value of a JSON text (RFC 8259) that every parser reads alike. An object has no duplicate name, in any spelling,
+ * and at most 1,000 names. Nothing is nested deeper than 32 levels. `__proto__` is an ordinary name. Linear in the
+ * length of the text.
  *
  * @throws AppError `malformed_request`.
  */
@@ -27,9 +28,9 @@ export function parseJson(text: string): unknown {
   throw new AppError('malformed_request', fault)
 }
 
-/** Looks only for what `JSON.parse` lets pass; of a text that is no JSON it may say anything. */
+/** Finds only faults that `JSON.parse` accepts. For a text that is not JSON the result means nothing. */
 function faultOf(text: string): string | undefined {
-  /** What is open at this place: of an object the names so far, of an array nothing. */
+  /** The open objects and arrays: the names so far for an object, undefined for an array. */
   const open: (Set<string> | undefined)[] = []
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
@@ -59,7 +60,7 @@ function faultOf(text: string): string | undefined {
   return undefined
 }
 
-/** Where the quotation mark is that ends the string, or the end of the text. */
+/** The index of the quotation mark that ends the string, or the end of the text. */
 function endOfString(text: string, from: number): number {
   let at = from
   while (at < text.length && text.charCodeAt(at) !== quote) at += text.charCodeAt(at) === backslash ? 2 : 1

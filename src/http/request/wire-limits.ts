@@ -1,34 +1,37 @@
-/** What a connection may take: times in milliseconds, sizes in bytes. */
+/** The limits of connections: times in milliseconds, sizes in bytes. */
 export type WireLimits = {
-  /** For a request line and headers to arrive, counted from the connection's first moment. */
+  /** Timeout for request line and headers, counted from the start of the connection. */
   readonly headersMs: number
-  /** For a whole request to arrive, body included. */
+  /** Timeout for a whole request, body included. */
   readonly requestMs: number
-  /** How often the two above are looked at. */
+  /** Interval between checks of the two timeouts above. */
   readonly checkEveryMs: number
-  /** How long a kept connection may wait for its next request; above what balancers use, so that they hang up first. */
+  /** Idle timeout of a kept connection. It exceeds that of usual load balancers, so that they close first. */
   readonly keepAliveMs: number
-  /** How long, while the server stops, a kept connection may wait for one more request. */
+  /** Idle timeout of a kept connection while the server stops. */
   readonly graceMs: number
-  /** How long nothing may move in either direction while there is something to move: cuts readers that do not read. */
+  /** Longest silence in both directions while bytes are pending. It closes connections whose client does not read. */
   readonly silenceMs: number
-  /** How long the reader of a response may take, and how many bytes a second it has to read beyond that. */
+  /** Time for a client to read a response, and the least bytes per second beyond that. */
   readonly answerMs: number
   readonly leastRate: number
-  /** Unanswered requests of one connection: from how many on it is not read, and how many one piece may bring. */
+  /**
+   * Unanswered requests of one connection. Reading pauses at `pipelinedRead`; beyond `pipelined` the connection is
+   * closed.
+   */
   readonly pipelinedRead: number
   readonly pipelined: number
-  /** Requests of all connections that wait for the response before them. */
+  /** Most requests of all connections that wait for an earlier response. */
   readonly pipelinedInAll: number
-  /** Open connections; the next one is closed at once. */
+  /** Most open connections. Further ones are closed at once. */
   readonly connections: number
-  /** How long a connection that was told off stays to read why. */
+  /** How long a refused connection stays open, so that the client can read why. */
   readonly lingerMs: number
-  /** Connections that wait to be accepted, as far as the system allows (listen(2)): beyond, a caller waits seconds. */
+  /** Connections that wait to be accepted, capped by the system (listen(2)). Beyond it, a client waits seconds. */
   readonly backlog: number
-  /** Of request line and headers together. */
+  /** Most bytes of request line and headers together. */
   readonly headerBytes: number
-  /** Headers of a request. */
+  /** Most headers of a request. */
   readonly headers: number
 }
 

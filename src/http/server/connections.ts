@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WireLimits } from '../request/wire-limits.ts'
 
-/** Why a connection was closed without an answer. */
+/** The reasons to close a connection without an answer. */
 export type Cut = 'connections' | 'pipelined' | 'slow_reader'
 
 type Waiting = { readonly response: ServerResponse; readonly start: () => void }
@@ -10,19 +10,19 @@ type Waiting = { readonly response: ServerResponse; readonly start: () => void }
 type State = {
   /** The latest response that was started. */
   current: ServerResponse | undefined
-  /** Requests behind it, in order. */
+  /** Requests that wait behind it, in order. */
   waiting: Waiting[]
-  /** The response whose reading is timed, and when the time is up; by `performance.now()`. */
+  /** The response with a read deadline; `deadline` is in `performance.now()` milliseconds. */
   timed: ServerResponse | undefined
   deadline: number
 }
 
 /**
- * Answers the requests of a connection one after the other, so that one response waits in memory for its reader.
- * A connection with many unanswered requests is not read any further, and closed when one piece brought too many.
- * A response that is read too slowly is cut.
+ * Answers the requests of a connection one after the other, so that only one response waits in memory for its reader.
+ * A connection with many unanswered requests is paused. It is closed when one piece of data brought too many. A
+ * response that is read too slowly is cut.
  *
- * Costs a request that comes alone two comparisons; the others wait in a list.
+ * A single request costs two comparisons. Further ones wait in a list.
  */
 export class Connections {
   readonly #limits: WireLimits
@@ -37,9 +37,9 @@ export class Connections {
     this.#sweep = setInterval(() => this.sweep(performance.now()), limits.checkEveryMs).unref()
   }
 
-  /** Calls `start` when the responses before this one have left. */
+  /** Calls `start` when the earlier responses are sent. */
   serve({ socket }: IncomingMessage, response: ServerResponse, start: () => void): void {
-    // The piece that closed the connection is parsed to its end.
+    // The parser still finishes the piece of data that closed the connection.
     if (socket.destroyed) return
     const state = this.#open.get(socket) ?? this.#add(socket)
     const { current, waiting } = state
@@ -55,11 +55,11 @@ export class Connections {
     }
     this.#waiting++
     if (waiting.push({ response, start }) === 1) current?.once('close', () => this.#next(socket, state))
-    // Node reads on at the end of each request it has parsed, so not before it is done with this piece.
+    // Node resumes reading after each request it parses, so the pause must come after this piece.
     if (waiting.length === pipelinedRead) process.nextTick(() => socket.pause())
   }
 
-  /** Closes connections whose response is read too slowly; called by a timer. */
+  /** Closes connections whose response is read too slowly. A timer calls it. */
   sweep(now: number): void {
     for (const [socket, state] of this.#open) {
       const { current } = state
@@ -103,12 +103,12 @@ export class Connections {
   }
 }
 
-/** llhttp's HPE_PAUSED: what a callback of the parser returns to end the parsing of this piece. */
+/** llhttp's HPE_PAUSED. A parser callback that returns it ends the parsing of this piece. */
 const paused = 21
 
 /**
- * Node parses a piece to its end, also of a closed connection, and keeps a request and a response for each of the up to
- * 3,000 requests in it. The parser is not documented: should a release of Node have another one, only that memory is lost.
+ * Node parses a piece to its end, even after the connection is closed. It keeps a request and a response for each of
+ * up to 3,000 requests in it. The parser is undocumented: if a Node release changes it, only that memory is lost.
  */
 function stopParsing(socket: Socket & { parser?: { onIncoming?: () => number } | null }): void {
   if (socket.parser?.onIncoming !== undefined) socket.parser.onIncoming = () => paused

@@ -1,6 +1,6 @@
 import { StartError } from '../../errors.ts'
 
-/** Why an address cannot be listened at, in a sentence that says what to do. */
+/** The reason why listening failed, in a sentence that says what to do. */
 export function notListening(error: unknown, { host, port }: { host: string; port: number }): StartError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE')

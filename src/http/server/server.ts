@@ -15,8 +15,9 @@ import { refusals } from './unreadable.ts'
 export type Listening = {
   readonly port: number
   /**
-   * Takes no new connections, lets what is under way finish within `drainMs`, then cuts the rest. A kept connection
-   * is told with its next answer that it is the last, and hung up on when it asked for nothing within `graceMs`.
+   * Accepts no new connections, lets requests under way finish within `drainMs`, then cuts the rest. The next answer
+   * on a kept connection announces that it is the last. A kept connection without a request within `graceMs` is
+   * closed.
    */
   close(drainMs: number): Promise<void>
 }
@@ -29,17 +30,17 @@ type Options = {
   fetch: Fetch
   production?: boolean
   log: Logger
-  /** Whether another process may listen at the same port, and the kernel deals out connections (SO_REUSEPORT). */
+  /** True if other processes may listen at the same port, and the kernel distributes connections (SO_REUSEPORT). */
   reusePort?: boolean
-  /** Where they differ from the usual ones. */
+  /** Overrides of the usual limits. */
   limits?: Partial<WireLimits>
 }
 
 /**
- * Serves `fetch` over HTTP/1.1, within the limits of docs/WIRE.md: whatever comes, in whatever pace, is answered in
- * problem JSON or hung up on, and ends.
+ * Serves `fetch` over HTTP/1.1, within the limits of docs/WIRE.md. Any input at any pace gets problem JSON or a closed
+ * connection, and always ends.
  *
- * @throws StartError when the address cannot be listened at.
+ * @throws StartError when it cannot listen at the address.
  */
 export async function listen(options: Options): Promise<Listening> {
   const limits = { ...wireLimits, ...options.limits }
@@ -53,7 +54,7 @@ export async function listen(options: Options): Promise<Listening> {
   const listener = getRequestListener(
     (request, bindings) => options.fetch(request, bindings as HttpBindings),
     {
-      // HTTP/1.0 need not name a host, and no answer depends on it.
+      // HTTP/1.0 allows a request without a host, and no answer depends on it.
       hostname: 'localhost',
       errorHandler: (error) => {
         const { body, headers, status } = answerUnseen(unserved(error))
@@ -65,14 +66,14 @@ export async function listen(options: Options): Promise<Listening> {
   const connections = new Connections(limits, cuts)
   let draining = false
   const server = createServer(nodeOptions(limits), (request, response) => {
-    // Node drops the bytes behind a request that asks for an upgrade.
+    // Node drops the bytes after a request that asks for an upgrade.
     if (draining || request.headers.upgrade !== undefined) response.setHeader('connection', 'close')
     expect(response)
     connections.serve(request, response, () => void listener(request, response))
   })
   server.maxConnections = limits.connections
   server.on('drop', () => cuts('connections'))
-  // Node drops what goes beyond in silence, or not, by version: one more gets through to be refused.
+  // Some Node versions drop excess headers silently. One extra header gets through, so that the app can refuse it.
   server.maxHeadersCount = limits.headers + 1
   server.timeout = limits.silenceMs
   server.on('clientError', (error, socket) => {
@@ -81,7 +82,7 @@ export async function listen(options: Options): Promise<Listening> {
   server.on('connect', (_request, socket) => {
     if (socket instanceof Socket) refuseTunnel(socket)
   })
-  // An expectation that is not known may be ignored (RFC 9110, section 10.1.1); Node would answer 417 without a body.
+  // An unknown expectation may be ignored (RFC 9110, section 10.1.1). Node would answer 417 without a body.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   const { port, host, reusePort = false } = options
   server.listen({ port, host, reusePort, backlog: limits.backlog })
@@ -103,7 +104,7 @@ export async function listen(options: Options): Promise<Listening> {
   }
 }
 
-/** The first cut of each kind is logged at once; those of the minute after it are one line. */
+/** The first cut of each kind is logged at once. Those of the next minute are one line. */
 const cutsEveryMs = 60_000
 
 function cutLog(log: Logger): (cut: Cut) => void {
@@ -128,12 +129,12 @@ function nodeOptions(limits: WireLimits) {
     connectionsCheckingInterval: limits.checkEveryMs,
     keepAliveTimeout: limits.keepAliveMs,
     maxHeaderSize: limits.headerBytes,
-    // A request without Host is refused by the app instead, with a body.
+    // The app refuses a request without Host, with a body.
     requireHostHeader: false,
   }
 }
 
-/** What kept a request from the app: a target or Host that makes no URL, or a defect. */
+/** The failure of a request that did not reach the app: a target or Host that makes no URL, or a defect. */
 function unserved(error: unknown): AppError {
   return error instanceof Error && error.name === 'RequestError'
     ? new AppError('malformed_request', 'The request target or the Host header cannot be read.', {
@@ -143,9 +144,9 @@ function unserved(error: unknown): AppError {
     : new AppError('internal', 'Something went wrong on our side.', { cause: error })
 }
 
-/** Not what Node's HTTP server does: it also hangs up on kept connections, on which a request may be on its way. */
+/** Node's `close` also closes kept connections, on which a request may be on its way. This one does not. */
 function listenNoMore(server: Pick<NetServer, 'close'>): void {
-  // Bun's HTTP server is of another class, and has its own `close` only.
+  // Bun's HTTP server is of another class, and has only its own `close`.
   if (server instanceof NetServer) NetServer.prototype.close.call(server)
   else server.close()
 }
@@ -153,28 +154,27 @@ function listenNoMore(server: Pick<NetServer, 'close'>): void {
 type Draining = { readonly closed: Promise<unknown>; readonly drainMs: number; readonly graceMs: number }
 
 async function drain(server: Server, { closed, drainMs, graceMs }: Draining): Promise<void> {
-  // Of those that are answered from now on, for as long as they are kept.
+  // Applies to connections that are answered from now on.
   server.keepAliveTimeout = graceMs
   const grace = setTimeout(() => server.close(), graceMs)
   const cut = setTimeout(() => server.closeAllConnections(), drainMs)
   await closed
   clearTimeout(grace)
   clearTimeout(cut)
-  // Has Node stop looking for connections that take too long.
+  // Makes Node stop its timer for slow connections.
   server.close()
 }
 
-/** A turn of the event loop that takes no longer had nothing to do, in milliseconds. */
+/** A turn of the event loop shorter than this many milliseconds had nothing to do. */
 const quietMs = 0.03
 const quietWithinMs = 500
 
 /**
- * Does something in a turn of the event loop that brought nothing, or half a second later. A kernel that deals out
- * connections to several processes resets those that wait to be accepted by one that stops: in such a turn there are
- * next to none.
+ * Runs `act` in an idle turn of the event loop, or after half a second. When one of several processes on a port stops,
+ * the kernel resets the connections that it has not accepted. In an idle turn there are next to none.
  */
 function inQuietTurn(act: () => void): Promise<void> {
-  // Each microsecond counts, and what is done for the first time is compiled first.
+  // Each microsecond counts here, so this call compiles the code beforehand.
   listenNoMore(new NetServer())
   const until = performance.now() + quietWithinMs
   return new Promise((resolve) => {

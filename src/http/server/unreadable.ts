@@ -4,18 +4,21 @@ import { AppError } from '../../errors.ts'
 import type { problemUnseen } from '../answer/problem.ts'
 
 type Refusals = {
-  /** To be told of every answer that a connection will get. */
+  /** Must be called for every answer that a connection will get. */
   expect(response: ServerResponse): void
-  /** For `clientError`: says what is wrong, behind the answers that the connection is still owed, and hangs up. */
+  /** For `clientError`: sends the fault after the answers still due on the connection, then closes it. */
   refuse(error: NodeJS.ErrnoException, socket: Socket): void
-  /** For `connect`, by which Node hands over the bare socket: there is no tunnel here. */
+  /** For `connect`, where Node hands over the bare socket. The server opens no tunnels. */
   refuseTunnel(socket: Socket): void
 }
 
-/** How to answer what the app never gets to see, with a line in the log, as every answer has one. */
+/** Makes the answer to a request that the app never sees, and logs it like every answer. */
 export type Unseen = (error: AppError) => ReturnType<typeof problemUnseen>
 
-/** Answers what Node's parser could not read and the app never gets to see: in problem JSON, on the socket itself. */
+/**
+ * Answers requests that Node's parser could not read, and that the app never sees: in problem JSON, on the socket
+ * itself.
+ */
 export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
   const latest = new WeakMap<Socket, ServerResponse>()
   const refused = new WeakSet<Socket>()
@@ -23,7 +26,7 @@ export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
   const write = (socket: Socket, why: Why) => {
     if (!socket.writable) return void socket.destroy()
     socket.end(bytesOf(answerUnseen(new AppError('malformed_request', details[why], { reason: why }))))
-    // To hang up at once would reset the connection under what is still being sent, and the answer with it.
+    // Closing at once would reset the connection while the answer is still being sent.
     const cut = setTimeout(() => socket.destroy(), lingerMs)
     socket.once('close', () => clearTimeout(cut))
   }
@@ -33,12 +36,12 @@ export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
     refuse(error, socket) {
       if (refused.has(socket)) return
       refused.add(socket)
-      // A connection that never sent anything asked nothing, so it is told nothing.
+      // A connection that never sent anything gets no answer.
       if (error.code === 'ECONNRESET' || socket.bytesRead === 0) return void socket.destroy()
       const why = whyOf(error)
       const last = latest.get(socket)
       const inBody = last !== undefined && !last.req.complete
-      // The request with this body has its answer already, or waits behind others for it: no place for one more.
+      // The request with this body is already answered, or waits behind others. There is no place for another answer.
       if (inBody && (last.headersSent || last.socket === null)) return void socket.destroy()
       if (last === undefined || inBody || last.writableFinished) return write(socket, why)
       last.once('close', () => write(socket, why))
@@ -50,7 +53,7 @@ export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
   }
 }
 
-/** By the name that the log has for it. */
+/** By the reason in the log. */
 const details = {
   headers_too_large: 'The headers are too large, or too many.',
   too_slow: 'The request took too long to arrive.',
