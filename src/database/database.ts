@@ -8,15 +8,17 @@ import { type LanesOptions, openLanes } from './lanes/open-lanes.ts'
 import { ProtectionWatch } from './protection/watch.ts'
 import type { Question, ResultsOf } from './statements/statement.ts'
 
-/** The one door to owners' rows. */
+/** The only access to owners' rows. */
 export type Database = {
   /**
-   * Runs statements as one owner, in one transaction and one round trip: all of them, or none. The policies see that
-   * owner, each statement says `WHERE owner_id`, and both come from here, never from the input.
+   * Runs statements as one owner, all or none, in one transaction and one round trip.
+   * The policies see that owner, and each statement says `WHERE owner_id`. Both take the owner from this argument,
+   * never from the input.
    *
-   * A failed batch that is known to have changed nothing is sent again, three times in all; a write of which that is not
-   * known is not. It answers within 10 s. A batch that waits for a connection is dropped once `gone` says that nobody
-   * waits for the answer any more.
+   * A failed batch that is known to have changed nothing is sent again, three times in all. A write is not repeated
+   * when it may have changed something.
+   * The result comes within 10 s. A batch that waits for a connection is dropped once `gone` returns true: then
+   * nobody waits for the result.
    *
    * @throws AppError `quota_exceeded`, `unavailable` or `internal`.
    */
@@ -27,21 +29,21 @@ export type Database = {
   ): Promise<ResultsOf<Asked>>
   reachable(): boolean
   isolated(): boolean
-  /** How many statements wait for a connection. */
+  /** Number of batches that wait for a connection. */
   waiting(): number
   close(): Promise<void>
 }
 
-/** How long the door is held open for one call, repeats included. */
+/** Longest duration of one call to `ask`, retries included. */
 export type RequestLimits = { readonly requestMs: number }
 
-/** How long after a difference rights and policies are compared again. */
+/** After a difference, rights and policies are compared again at this interval. */
 export type WatchLimits = { readonly compareAgainMs: number }
 
 export type PostgresOptions = LanesOptions & { limits?: Partial<RequestLimits & WatchLimits> }
 
 /**
- * A Postgres by whichever driver. The first connection is opened here.
+ * Opens a Postgres with any driver, and its first connection.
  * @throws StartError when that fails.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
@@ -69,14 +71,14 @@ export async function openPglite(
   return databaseOn(await embeddedEngine(embedded, prepareAll(statements, limits), watch), limits)
 }
 
-/** A request is answered within 10 s: the last of it is how often that is looked at. */
+/** A request completes within 10 s. The last 500 ms of it are the interval between two checks. */
 export const requestLimits: RequestLimits = { requestMs: 9_500 }
 const checkEveryMs = 500
 
-/** How often one batch is sent at the most. */
+/** Maximum attempts for one batch. */
 const most = 3
 
-/** The door in front of an engine: it repeats what may be repeated, and nobody stands in it for ever. */
+/** Puts retries and a deadline in front of an engine. */
 export function databaseOn(engine: Engine, given: Partial<RequestLimits & BatchLimits> = {}): Database {
   const { requestMs, quotas } = { ...requestLimits, ...batchLimits, ...given }
   const deadline = new Deadline({ afterMs: requestMs, everyMs: checkEveryMs })

@@ -19,12 +19,12 @@ import { type Migrated, migrate, missingMigrations, readMigrations } from './set
 import { checkRole, checkVersion } from './setup/roles.ts'
 import type { AnyStatement } from './statements/statement.ts'
 
-/** A database that is migrated, held to its policies, and open. */
+/** A database that is migrated, protected by its policies, and open. */
 export type OpenDatabase = {
   readonly database: Database
-  /** Sessions of the login role, for the built-in issuer alone. */
+  /** Sessions of the login role, only for the built-in issuer. */
   readonly issuerPool: () => IssuerPool
-  /** Where requests are counted for several instances together; the embedded database serves one only. */
+  /** Counts requests for several instances together. The embedded database serves one instance and has none. */
   readonly rateWindows?: () => RateWindows
 }
 
@@ -55,7 +55,7 @@ export async function openEmbeddedDatabase(
   }
 }
 
-/** Where a Postgres is, and how it is reached; over TCP unless told. */
+/** The URLs of a Postgres and the way to it; TCP by default. */
 export type PostgresUrls = {
   readonly url: string
   readonly migrationUrl: string
@@ -63,11 +63,11 @@ export type PostgresUrls = {
 }
 
 /**
- * Opens a Postgres. With `migrates` it is brought up to date first; without, in production, a database that is
- * behind stops the start: there somebody decides when to migrate.
+ * Opens a Postgres. With `migrates` it is migrated first. Without it, a missing migration stops the start, because
+ * in production somebody decides when to migrate.
  *
- * @throws StartError when it cannot be reached, is too old, is behind, would not isolate, or, without `migrates`, has
- *   other rights or policies than the migrations made.
+ * @throws StartError when the database cannot be reached, is too old, lacks a migration or would not isolate.
+ *   Without `migrates`, also when rights or policies differ from those that the migrations made.
  */
 export async function openPostgresDatabase(
   options: Common & PostgresUrls & { migrates: boolean },
@@ -90,7 +90,7 @@ export async function openPostgresDatabase(
     database,
     issuerPool: () => {
       const pool = new Pool({ ...clientConfig(url), max: 2 })
-      // A dropped idle connection would otherwise end the process.
+      // Without this listener, a dropped idle connection would end the process.
       pool.on('error', (error: unknown) =>
         record(log, 'warn', 'issuer_connection_lost', { cause: causeOf(error) }),
       )
@@ -100,7 +100,7 @@ export async function openPostgresDatabase(
   }
 }
 
-/** Migrates by the URL for that, and lets the login of the other one serve. @throws StartError as `migrate` does. */
+/** Migrates by the migration URL, and lets the login of `url` serve. @throws StartError as `migrate` does. */
 export async function migratePostgres(urls: PostgresUrls): Promise<Migrated> {
   const { url, migrationUrl, driver } = urls
   const variable = migrationUrl === url ? 'DATABASE_URL' : 'DATABASE_MIGRATION_URL'
@@ -112,12 +112,12 @@ export async function migratePostgres(urls: PostgresUrls): Promise<Migrated> {
   return withSession(migrationUrl, variable, work, driver)
 }
 
-/** One that cannot log in yet, or not from here, is no reason not to migrate by the other URL. */
+/** A login that cannot connect yet, or not from here, does not prevent the migration by the other URL. */
 function unlessOutOfReach(error: unknown): void {
   if (!(error instanceof StartError) || error.exitCode !== 69) throw error
 }
 
-/** Makes sure that both URLs lead to the same database, by whatever login and pooler. @throws StartError */
+/** Checks that both URLs lead to the same database, by any login and pooler. @throws StartError */
 export async function refuseOtherDatabase({ url, migrationUrl, driver }: PostgresUrls): Promise<void> {
   const which = async ({ run }: Session) =>
     JSON.stringify(await run('select current_database(), pg_postmaster_start_time()'))

@@ -4,10 +4,10 @@ import { Deadline } from './failures/deadline.ts'
 import { connectsSoon } from './failures/failed-connects.ts'
 import { attempt, clock } from './failures/retry.ts'
 
-/** The table of `0003_rate_windows.sql`, in the words of `rate-limiter-flexible`. */
+/** The table of `0003_rate_windows.sql`, as `rate-limiter-flexible` names it. */
 export const rateWindowsTable = { schemaName: 'docket', tableName: 'rate_windows' } as const
 
-/** What counts the requests of an owner in Postgres, on connections of the login role apart from the owners' batches. */
+/** Counts the requests of an owner in Postgres, on connections of the login role apart from the owners' batches. */
 export type RateWindows = {
   query(statement: {
     text: string
@@ -18,18 +18,21 @@ export type RateWindows = {
 
 const connections = 2
 
-/** A count that takes longer is given up, and the request counted in memory: a limit is no reason to wait. */
+/** A slower count is given up, and the request is counted in memory. A limit must not delay requests. */
 const countMs = 1_000
 
-/** How often a request is counted at the most: each of the connections may have been dropped since it was used. */
+/** Maximum attempts to count a request. Each connection may have been dropped since its last use. */
 const countAttempts = connections + 1
 
-/** Its connection is given up later: Postgres does not notice, and would go on with one statement more each time. */
+/**
+ * The connection of a slow count is given up later. Postgres would not notice, and would run one statement more
+ * each time.
+ */
 const stuckMs = 30_000
 
 /**
- * Two connections that open when first used: each count is one short statement. One that finds its connection dropped
- * goes over another. `Pool` is that of the driver by which the database is reached.
+ * Two connections that open on first use. Each count is one short statement.
+ * A count that finds its connection dropped uses another one. `Pool` is that of the driver for this database.
  */
 export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): RateWindows {
   const pool = new Pool({
@@ -39,12 +42,13 @@ export function openRateWindows(url: string, Pool: typeof pg.Pool = pg.Pool): Ra
     query_timeout: stuckMs,
   })
   const deadline = new Deadline({ afterMs: countMs, everyMs: countMs / 4 })
-  // A dropped idle connection would otherwise end the process; the next count says whether there is another.
+  // Without this listener, a dropped idle connection would end the process. The next count shows whether another
+  // works.
   pool.on('error', () => undefined)
   return {
-    // Without the name, which a pooled URL need not know the next time.
+    // The statement is sent without its name, which a pooled URL may not know the next time.
     query: ({ text, values }) => {
-      // When it was counted and only the answer was lost it counts twice, which harms less than not at all.
+      // A count whose result was lost may count twice. That harms less than no count at all.
       const limits = { most: countAttempts, withinMs: countMs, ...clock }
       const counted = attempt(() => pool.query(text, values), connectsSoon, limits)
       return deadline.watch(counted, () => new Error('Counting took too long'))

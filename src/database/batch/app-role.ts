@@ -1,2 +1,2 @@
-/** The role every statement runs as: it owns nothing, can log in nowhere, and cannot bypass row-level security. */
+/** Every statement runs as this role. It owns nothing, cannot log in, and cannot bypass row-level security. */
 export const appRole = 'docket_app'

@@ -5,9 +5,9 @@ import { appRole } from './app-role.ts'
 import { batch, parse, preparation } from './messages.ts'
 
 export type BatchLimits = {
-  /** What the triggers of the tables hold each owner to. */
+  /** Limits that the triggers of the tables enforce for each owner. */
   readonly quotas: readonly Quota[]
-  /** Longest run of one statement, and longest wait for a lock, before Postgres itself gives up. */
+  /** Longest run of one statement, and longest wait for a lock, before Postgres cancels it. */
   readonly statementTimeoutMs: number
   readonly lockTimeoutMs: number
 }
@@ -15,11 +15,12 @@ export type BatchLimits = {
 export const batchLimits: BatchLimits = { statementTimeoutMs: 5_000, lockTimeoutMs: 2_000, quotas: [] }
 
 /**
- * The first statement of every batch: drops to the unprivileged role, names the owner to the policies and sets
- * time-outs and quotas, all until the end of this transaction. It answers no row: `concat` is never null.
+ * The first statement of every batch. Until the end of this transaction, it takes the unprivileged role, names the
+ * owner to the policies, and sets time-outs and quotas.
+ * It returns no row, because `concat` is never null.
  *
- * Each prepared statement keeps one plan. Left to itself Postgres plans a list anew for each `limit`, which takes as long
- * as running it (ADR 12).
+ * Each prepared statement keeps one plan. By default Postgres plans a list anew for each `limit`, which takes as
+ * long as running it (ADR 12).
  */
 export function enter({ statementTimeoutMs, lockTimeoutMs, quotas }: BatchLimits = batchLimits): string {
   const settings = {
@@ -38,21 +39,21 @@ export function enter({ statementTimeoutMs, lockTimeoutMs, quotas }: BatchLimits
 
 const enterName = 'enter'
 
-/** What one owner asks in one transaction and one round trip. */
+/** The questions of one owner, run in one transaction and one round trip. */
 export type Batch = {
   readonly owner: string
   readonly questions: readonly Question[]
-  /** What may be done when the answer is lost: as for the strictest of the statements. */
+  /** Whether the batch may be repeated when its result is lost. The strictest statement decides. */
   readonly access: Access
   /** The sum of the weights. */
   readonly weight: number
-  /** True once nobody waits for the answer: what was not sent by then need not be. */
+  /** True once nobody waits for the result. A batch that was not sent by then can be dropped. */
   readonly gone?: (() => boolean) | undefined
 }
 
 const strictness: readonly Access[] = ['read', 'repeatable-write', 'write']
 
-/** @throws Error when the owner is empty: the policies would show nothing. */
+/** @throws Error when the owner is empty, because the policies would show nothing. */
 export function batchOf(owner: string, questions: readonly Question[], gone?: () => boolean): Batch {
   if (owner === '') throw new Error('A batch needs an owner')
   let weight = 0
@@ -64,12 +65,13 @@ export function batchOf(owner: string, questions: readonly Question[], gone?: ()
   return { owner, questions, access: strictness[strictest] ?? 'write', weight, gone }
 }
 
-/** How a batch becomes the bytes of a connection. */
+/** Converts a batch to the bytes of a connection. */
 export type Encode = (batch: Batch) => Buffer
 
 /**
- * For connections that know the prepared statements by name: enter as the owner, run the statements, Sync. One write, one
- * read, one transaction. The next batch on the connection belongs to another owner and shares nothing with it.
+ * For connections that know the prepared statements by name: enter as the owner, run the statements, Sync.
+ * A batch is one write, one read and one transaction. The next batch on the connection belongs to another owner and
+ * shares nothing with it.
  */
 export const encodeNamed: Encode = ({ owner, questions }) =>
   batch([
@@ -82,8 +84,8 @@ export const encodeNamed: Encode = ({ owner, questions }) =>
   ])
 
 /**
- * For poolers that give every transaction another session and do not know which statements that one has seen: the same
- * batch, with the text of each statement.
+ * For poolers that give every transaction another session. Nobody knows which statements that session has prepared,
+ * so each batch contains the text of its statements.
  */
 export function encodeUnnamed(limits: Partial<BatchLimits> = {}): Encode {
   const entering = parse({ name: '', text: enter({ ...batchLimits, ...limits }) })
@@ -108,14 +110,14 @@ function parseOf(statement: AnyStatement): Buffer {
   return bytes
 }
 
-/** Asks which process of Postgres answers; it reads no rows of owners. */
+/** Asks which Postgres process answers. It reads no rows of owners. */
 export const whichProcess = batch([
   { name: '', parse: parse({ name: '', text: 'select pg_backend_pid()' }), values: [] },
 ])
 
 /**
- * The bytes that make a fresh connection know every prepared statement. They are prepared as the role that will run
- * them, so that Postgres plans them with the policies from the start.
+ * Bytes that prepare every statement on a new connection.
+ * The role that will run the statements prepares them, so Postgres plans them with the policies from the start.
  */
 export function prepareAll(statements: readonly AnyStatement[], limits: Partial<BatchLimits> = {}): Buffer {
   return preparation(
@@ -128,22 +130,23 @@ export function prepareAll(statements: readonly AnyStatement[], limits: Partial<
 /** All rows of each statement. */
 export type Results = readonly (readonly Cells[])[]
 
-/** The results of what was asked, without that of `enter`, which comes first in each batch. */
+/** Removes the result of `enter`, which comes first in each batch. */
 export const afterEnter = (results: Results): Results => results.slice(1)
 
-/** Called once with what became of a batch: an error, or the results. */
+/** Called once with the outcome of a batch: an error, or the results. */
 export type Settle = (error: unknown, results: Results) => void
 
 const nothing: Results = []
 
 type Wire = { stream: NodeJS.WritableStream }
 
-/** What `pg`'s pipeline mode calls on the queries it carries; `@types/pg` declares only a part of it. */
+/** `pg`'s pipeline mode calls these methods of its queries. `@types/pg` declares only some of them. */
 const PgQuery = pg.Query as unknown as new (config: object) => { submit(wire: Wire): Error | null }
 
 /**
- * Ready-made bytes that end in one Sync, carried by `pg`'s pipeline mode, and the answer up to ReadyForQuery. It
- * settles exactly once; before ReadyForQuery nothing is known to be committed, so it never settles earlier with success.
+ * Carries prepared bytes that end in one Sync through `pg`'s pipeline mode, and reads the response up to
+ * ReadyForQuery.
+ * It settles exactly once. Success waits for ReadyForQuery, because nothing is known to be committed before it.
  */
 export class BatchQuery extends PgQuery {
   readonly #bytes: Buffer
@@ -186,12 +189,12 @@ export class BatchQuery extends PgQuery {
   }
 }
 
-/** So many leave at once: Postgres begins with them while the rest of a long turn still comes in (ADR 1). */
+/** Batches per write. Postgres starts on them while the rest of a long turn still arrives (ADR 1). */
 const mostCollected = 4
 
 const collected = new WeakMap<Wire['stream'], Buffer[]>()
 
-/** Batches that came in the same turn of the event loop leave in few writes, each in one piece. */
+/** Batches from the same turn of the event loop are sent in few writes. Each batch stays in one piece. */
 function writeSoon(stream: Wire['stream'], bytes: Buffer): void {
   const waiting = collected.get(stream)
   if (waiting === undefined) {

@@ -1,13 +1,13 @@
 import type { Batch, Results } from './batch.ts'
 
-/** Something that runs a batch as a transaction of its own. */
+/** Runs each batch as a transaction of its own. */
 export type Engine = {
   run(batch: Batch): Promise<Results>
-  /** The last known state; asks nobody. */
+  /** The last known state. It sends no query. */
   reachable(): boolean
-  /** Whether rights and policies were those that the migrations made, when a connection was last opened; asks nobody. */
+  /** Whether rights and policies matched the migrations when a connection was last opened. It sends no query. */
   isolated(): boolean
-  /** How many batches wait for a connection; an engine without a queue has none. */
+  /** Number of batches that wait for a connection. An engine without a queue has none. */
   waiting?(): number
   close(): Promise<void>
 }

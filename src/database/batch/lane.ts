@@ -1,19 +1,19 @@
 import type { Batch, Settle } from './batch.ts'
 
-/** Something that takes batches: a connection, or what stands for one. */
+/** Takes batches: a connection, or a stand-in for several. */
 export type Lane = {
-  /** Batches taken and not settled yet. */
+  /** Number of batches that were taken and have not settled. */
   readonly inFlight: number
-  /** When the oldest batch in flight became the oldest, or when the last one was settled; by `performance.now()`. */
+  /** When the oldest batch in flight became the oldest, or when the last batch settled; by `performance.now()`. */
   readonly since: number
   send(batch: Batch, settle: Settle): void
-  /** Waits for what is in flight, then ends. */
+  /** Waits for the batches in flight, then ends. */
   close(): Promise<void>
-  /** Ends at once; what is in flight fails. */
+  /** Ends at once. Batches in flight fail. */
   destroy(): void
-  /** Takes no more work; what is in flight may still be answered. */
+  /** Takes no more batches. Batches in flight may still complete. */
   retire(): void
 }
 
-/** How a lane is opened; `onEnd` is called once, when it can take no more. */
+/** Opens a lane. `onEnd` is called once, when the lane can take no more batches. */
 export type OpenLane = (options: { connectMs: number; onEnd: (lane: Lane) => void }) => Promise<Lane>

@@ -4,12 +4,10 @@ import type { Value } from '../statements/statement.ts'
  * The frontend messages that Docket sends, as bytes.
  * https://www.postgresql.org/docs/current/protocol-message-formats.html
  *
- * Each takes its values in text format and asks for text back; the columns are known, so nothing is described.
+ * Values and results are in text format. The columns are known, so no statement is described.
  */
 
-/**
- * One run of a statement: by the name under which the connection knows it, or, without one, by the bytes of its Parse.
- */
+/** One run of a statement: by its name on the connection or, without a name, by the bytes of its Parse. */
 export type Run = { readonly name: string; readonly values: readonly Value[]; readonly parse?: Buffer }
 
 const execute = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0])
@@ -18,8 +16,8 @@ const int16 = 2
 const int32 = 4
 
 /**
- * Bind and Execute for each run, closed by one Sync: what Postgres runs as one implicit transaction.
- * An error in any of them undoes all, and the Sync is where the next batch on the connection starts afresh.
+ * Bind and Execute for each run, closed by one Sync. Postgres runs them as one implicit transaction.
+ * An error in any run undoes all. After the Sync, the next batch on the connection starts afresh.
  */
 export function batch(runs: readonly Run[]): Buffer {
   const texts = runs.map((run) => run.values.map(asText))
@@ -37,7 +35,7 @@ export function batch(runs: readonly Run[]): Buffer {
   return bytes
 }
 
-/** Parse for each statement, behind the runs given, closed by one Sync. */
+/** Parse of `first`, the runs, then Parse of each statement in `rest`, closed by one Sync. */
 export function preparation(first: Parse, runs: readonly Run[], rest: readonly Parse[]): Buffer {
   const running = batch(runs)
   return Buffer.concat([
@@ -50,7 +48,7 @@ export function preparation(first: Parse, runs: readonly Run[], rest: readonly P
 
 export type Parse = { readonly name: string; readonly text: string }
 
-/** The bytes that have Postgres read a statement and, unless the name is empty, keep it under that name. */
+/** Bytes that make Postgres parse a statement. Unless the name is empty, Postgres keeps the statement under it. */
 export function parse({ name, text }: Parse): Buffer {
   const body = Buffer.from(`${name}\0${text}\0\0\0`)
   const head = Buffer.allocUnsafe(5)

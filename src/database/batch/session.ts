@@ -1,8 +1,8 @@
 export type Column = string | number | boolean | null
 
 /**
- * A plain session of the login role, for migrations and for looking at the database at start-up. Rows of owners
- * are not read or written through it.
+ * A plain session of the login role, for migrations and for checks at start-up. It never reads or writes rows of
+ * owners.
  */
 export type Session = {
   /** Runs SQL text, one statement or several, and returns the rows of the last one. */

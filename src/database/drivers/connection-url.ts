@@ -3,10 +3,12 @@ import type pg from 'pg'
 export const connectTimeoutMs = 10_000
 
 /**
- * How `pg` is to connect to a URL. Neon suspends an unused database: the first connection then waits for it to
- * wake, a few hundred milliseconds as a rule, so the time-out is generous.
+ * The settings with which `pg` connects to a URL.
+ * Neon suspends an unused database, and waking it usually takes a few hundred milliseconds. The time-out is
+ * therefore generous.
  *
- * No start-up parameters beyond the name: a pooled URL refuses them (08P01); time-outs are set in each batch.
+ * The name is the only start-up parameter, because a pooled URL refuses others (08P01). Each batch sets its
+ * time-outs.
  */
 export function clientConfig(url: string): pg.ClientConfig & { enableChannelBinding: boolean } {
   return {
@@ -19,17 +21,18 @@ export function clientConfig(url: string): pg.ClientConfig & { enableChannelBind
 }
 
 /**
- * `pg` already checks certificate and host name for every `sslmode` that asks for TLS, and warns that this will
- * change one day; spelled out it stays so, without the warning.
+ * `pg` verifies certificate and host name for every `sslmode` that asks for TLS, but warns that this will change.
+ * `verify-full` keeps that behaviour and avoids the warning.
  */
 function verifiedTls(url: string): string {
   return url.replace(/([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, '$1verify-full')
 }
 
 /**
- * Whether a name given to a statement means the same statement for as long as the connection lasts, whoever answers.
- * Neon does so on both of its URLs: the pooled one is a PgBouncer (1.22 or newer, from 1.21 on it can) that keeps
- * names for its clients. Any other host is asked on each connection.
+ * True when the name of a prepared statement is valid for the whole connection, whichever server process answers.
+ * This holds for both URLs of Neon. The pooled one is a PgBouncer (1.22 or newer; possible since 1.21) that keeps
+ * names for its clients.
+ * Any other host is checked on each connection.
  */
 export function keepsNames(url: string): boolean {
   return /(^|\.)neon\.tech$/.test(new URL(url).hostname)

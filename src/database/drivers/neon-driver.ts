@@ -1,14 +1,14 @@
 import type { Client } from '@neondatabase/serverless'
 import { connectTimeoutMs } from './connection-url.ts'
 
-/** Neon's own driver; loaded only where it was chosen. */
+/** Neon's own driver. It is loaded only where it was chosen. */
 export type NeonDriver = typeof import('@neondatabase/serverless')
 
 export async function loadNeonDriver(): Promise<NeonDriver> {
   return import('@neondatabase/serverless')
 }
 
-/** How a client is let go: its own `end` never answers once the WebSocket is gone. */
+/** Closes a client. Its own `end` never resolves once the WebSocket is gone. */
 export function farewell(client: Client): { end(): Promise<void>; destroy(): void } {
   const gone = Promise.withResolvers<void>()
   client.on('end', gone.resolve)
@@ -21,7 +21,7 @@ export function farewell(client: Client): { end(): Promise<void>; destroy(): voi
   }
 }
 
-/** Logs in through a WebSocket. @throws what the driver or Postgres reports, or an error after the time-out. */
+/** Logs in through a WebSocket. @throws the error of the driver or Postgres, or an error after the time-out. */
 export async function connectedOverWebSocket(
   driver: Pick<NeonDriver, 'Client'>,
   url: string,
@@ -42,7 +42,7 @@ export async function connectedOverWebSocket(
   }
 }
 
-/** What a WebSocket fails with is an event, which says nothing. */
+/** A failed WebSocket reports an event, which has no message. */
 export function asError(failure: unknown): Error {
   return failure instanceof Error ? failure : new Error('The WebSocket could not be opened, or was cut')
 }

@@ -12,10 +12,10 @@ import { protectionQueries } from '../protection/facts.ts'
 import { type Compared, refusesComparison } from '../protection/watch.ts'
 import type { NeonDriver } from './neon-driver.ts'
 
-/** Columns as the text that Postgres sends, as they come over TCP. */
+/** Returns columns as the text that Postgres sends, the same as over TCP. */
 const asText = { getTypeParser: () => (text: string) => text }
 
-/** The password travels in a header of the driver's own, which `fetch` would take along to wherever it is sent on. */
+/** The driver sends the password in a header. `fetch` would send that header along to the target of a redirect. */
 const onlyTo = (signal: AbortSignal) => ({ signal, redirect: 'error' })
 
 type Sql = ReturnType<typeof connect>
@@ -30,14 +30,15 @@ type Options = {
   driver: Pick<NeonDriver, 'neon'>
   url: string
   limits: Partial<BatchLimits>
-  /** How long one request may take before it is given up. */
+  /** Longest duration of one request. */
   batchMs: number
   onEnd: (lane: Lane) => void
 }
 
 /**
- * Neon's SQL over HTTP: each batch is one request and one transaction. There is no connection to lose, so it stands
- * for all of them; when a request fails on its way, it takes no more, and the next one is tried with a question.
+ * Neon's SQL over HTTP: each batch is one request and one transaction. There is no connection to lose, so one lane
+ * stands for all connections.
+ * After a failure on the way it takes no more batches. The next lane must first answer a query.
  */
 export class HttpLane implements Lane {
   readonly #sql: Sql
@@ -57,8 +58,8 @@ export class HttpLane implements Lane {
   }
 
   /**
-   * Asks once whether there is a database behind it, by asking for its rights and policies, within `connectMs`.
-   * @throws what Postgres said, or `ConnectionLost`.
+   * Compares rights and policies within `connectMs`. This also checks that a database answers.
+   * @throws the error from Postgres, or `ConnectionLost`.
    */
   static async open({
     connectMs,
@@ -78,13 +79,13 @@ export class HttpLane implements Lane {
       return { row: rows?.[0] }
     } catch (error) {
       if (!refusesComparison(error)) throw error
-      // A login that may not connect is refused in the same way: then this is, too.
+      // A login that may not connect gets the same refusal. In that case this query is refused too.
       await answered(this.#sql.query('select 1', [], { fetchOptions: onlyTo(signal) }))
       return { error }
     }
   }
 
-  /** Each request has a deadline of its own, so it is never overdue, and keeps nothing open, so it is never idle. */
+  /** Each request has its own deadline and keeps nothing open. The lane is therefore never overdue and never idle. */
   get since(): number {
     return performance.now()
   }
@@ -151,12 +152,13 @@ async function answered<T>(request: Promise<T>): Promise<T> {
 }
 
 /**
- * What a request failed with, in the terms of `failureOf`: an error that Postgres reported keeps its SQLSTATE, and
- * what Neon says of itself its words. After anything else nobody knows whether the transaction took place.
+ * Converts the error of a request for `failureOf`. An error from Postgres keeps its SQLSTATE, and an error from
+ * Neon keeps its message.
+ * After any other error, it is unknown whether the transaction took place.
  */
 export function asFailure(error: unknown): Error {
   if (sqlState(error) !== undefined && error instanceof Error) return error
-  // A digit tells a SQLSTATE from a code of Node's that is as long, such as EPIPE.
+  // A digit distinguishes a SQLSTATE from a code of Node with the same length, such as EPIPE.
   if (error instanceof Error && 'code' in error && /^(?=.*\d)[0-9A-Z]{5}$/.test(String(error.code)))
     return Object.assign(error, { severity: 'ERROR' })
   if (error instanceof Error && saidByNeon(error) !== undefined) return error

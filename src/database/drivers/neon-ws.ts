@@ -4,8 +4,8 @@ import { asError, farewell, type NeonDriver } from './neon-driver.ts'
 import type { Carrier } from './tcp.ts'
 
 /**
- * Postgres' protocol through a WebSocket to Neon's proxy. It holds one batch at a time: the driver sends the next
- * one when the one before is answered.
+ * Postgres' protocol through a WebSocket to Neon's proxy. One batch is in flight at a time.
+ * The driver sends the next batch after the previous one is answered.
  */
 export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: string): Carrier {
   const client = new Client({ connectionString: url, application_name: 'docket' })
@@ -20,7 +20,7 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
       } catch (error) {
         throw asError(error)
       }
-      // It gathers the messages of the login by waiting for a timer; a batch is one message already.
+      // The driver waits for a timer to join the messages of the login. A batch is already one message.
       client.neonConfig.coalesceWrites = false
     },
     processId: () => ('processID' in client ? Number(client.processID) : undefined),
@@ -37,12 +37,12 @@ export function webSocketCarrier({ Client }: Pick<NeonDriver, 'Client'>, url: st
       client.on('end', listener)
     },
     close: async () => {
-      // Its own `end` cuts what is not answered.
+      // The driver's `end` cuts unanswered batches.
       if (sent.size > 0) await Promise.race([once(client, 'drain'), givenUp.promise]).catch(() => undefined)
       await end()
     },
     destroy: () => {
-      // Its close waits for the other side to agree, which may never be heard of again.
+      // The driver's close waits for the other side to agree, which may never answer again.
       const reason = new Error('The WebSocket was given up')
       givenUp.reject(reason)
       for (const batch of sent) batch.handleError(reason)

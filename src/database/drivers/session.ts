@@ -9,11 +9,11 @@ import { connectedOverWebSocket, loadNeonDriver } from './neon-driver.ts'
 
 type Result = { rows: Record<string, Column>[] }
 
-/** What a session needs of a client, whichever driver it is of. */
+/** The part of any driver's client that a session needs. */
 type Client = { query(text: string): Promise<Result | Result[]>; end(): Promise<void> }
 
 /**
- * Connects, does the work, and disconnects. HTTP has no sessions: with `neon-http` too it is one over a WebSocket.
+ * Connects, does the work, and disconnects. HTTP has no sessions, so `neon-http` uses a WebSocket here.
  * @throws StartError in one sentence when the database cannot be reached or refuses.
  */
 export async function withSession<T>(
@@ -37,7 +37,7 @@ export async function withSession<T>(
   }
 }
 
-/** A database that is only just waking or starting is asked again, a few times. */
+/** Retries a few times, because the database may just be waking or starting. */
 function connect(url: string, driver: Driver): Promise<Client> {
   const once = driver === 'postgres' ? overTcp : overWebSocket
   return attempt(() => once(url), connectsSoon, { most: 3, withinMs: 2_000, ...clock })

@@ -17,16 +17,16 @@ export const unwritableFolder =
 export type Embedded = { readonly pglite: PGlite; readonly close: () => Promise<void> }
 
 /**
- * Opens the embedded Postgres in a folder, alone: a second process on the same folder is refused. The first
- * start makes the database under another name and renames it when it is whole, so that one that was
- * interrupted leaves nothing behind that would not open. No other user of the machine can read or write the
- * database, whatever the rights of `dataDir` are.
+ * Opens the embedded Postgres in a folder. A second process on the same folder is refused.
+ * The first start makes the database under another name and renames it when it is complete. An interrupted start
+ * therefore leaves nothing that fails to open.
+ * No other user of the machine can read or write the database, whatever the rights of `dataDir` are.
  *
  * @throws StartError 73 when the folder cannot be written or the database in it belongs to another user, 69 when
- * another process has it, 78 without PGlite.
+ *   another process has it, 78 without PGlite.
  */
 export async function openEmbedded(dataDir: string, onFirstStart: () => void): Promise<Embedded> {
-  // First, so that nothing is made where it is not installed.
+  // PGlite is loaded first, so that nothing is created where it is not installed.
   await loadPglite()
   const lock = await writable(dataDir, () => lockFolder(dataDir))
   try {
@@ -35,7 +35,7 @@ export async function openEmbedded(dataDir: string, onFirstStart: () => void): P
       onFirstStart()
       await writable(dataDir, () => initialise(dataDir, home))
     }
-    // An earlier version made it with the rights that the umask left, and a copy has any.
+    // An earlier version left the folder's rights to the umask, and a copy may have any rights.
     await closeToOthers(home)
     return embedded(await reopen(home), lock)
   } catch (error) {
@@ -52,7 +52,7 @@ export async function openInMemory(): Promise<Embedded> {
 
 function embedded(pglite: PGlite, lock?: FolderLock): Embedded {
   const close = async () => {
-    // Behind whatever is running: closing in the middle of a transaction would lose it.
+    // Waits for running work, because closing in the middle of a transaction would lose it.
     await pglite._runExclusiveTransaction(() => Promise.resolve())
     await pglite.close()
     await lock?.release()
@@ -77,14 +77,14 @@ async function initialise(dataDir: string, home: string): Promise<void> {
   const { PGlite } = await loadPglite()
   const unfinished = join(dataDir, 'postgres.unfinished')
   await rm(unfinished, { recursive: true, force: true })
-  // PGlite would make a folder that others can enter, with files that everybody may write.
+  // PGlite would create a folder that others can enter, with files that everybody may write.
   await mkdir(unfinished, { mode: 0o700 })
   const pglite = await PGlite.create({ dataDir: unfinished })
   await pglite.close()
   await rename(unfinished, home)
 }
 
-/** PGlite and Postgres leave their files open to others and rely on the folder around them. */
+/** PGlite and Postgres leave their files open to others and rely on the rights of the folder. */
 async function closeToOthers(home: string): Promise<void> {
   try {
     await chmod(home, 0o700)
@@ -108,8 +108,9 @@ async function writable<T>(dataDir: string, work: () => Promise<T>): Promise<T> 
 }
 
 /**
- * The embedded database as an engine: the same bytes as over a network, one batch at a time, because there is
- * only one session. It is shared with the built-in issuer, hence the lock that PGlite's own queries take.
+ * The embedded database as an engine. It takes the same bytes as a connection, one batch at a time, because there
+ * is only one session.
+ * The built-in issuer shares this session. Each batch therefore takes the lock of PGlite's own queries.
  */
 export async function embeddedEngine(
   { pglite, close }: Embedded,
@@ -137,7 +138,7 @@ export async function embeddedEngine(
 
 function deliver(answer: Uint8Array, query: BatchQuery): void {
   let failed = false
-  // The parser takes a stream; all there is to read is already here.
+  // The parser takes a stream. The whole response is already here.
   const source = {
     on: (event: string, listen: (chunk: Uint8Array) => void) =>
       event === 'data' && listen(Buffer.from(answer)),

@@ -10,9 +10,9 @@ import { StartError } from '../../errors.ts'
 export type FolderLock = { release(): Promise<void> }
 
 /**
- * Makes this process the only one on a folder, until it releases it or dies in whatever way: the lock is a
- * listening socket, which the system takes back by itself. PGlite has no such lock, and two of them on one
- * folder drift apart without a word.
+ * Gives this process the only access to a folder, until it releases the lock or dies in any way.
+ * The lock is a listening socket, which the operating system removes by itself. PGlite has no such lock, and two of
+ * them on one folder silently diverge.
  *
  * @throws StartError 69 when another process holds the folder.
  */
@@ -33,7 +33,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
 }
 
-/** Named by the folder itself, not by one of the paths that lead to it. Linux and Windows need no file for it. */
+/** The name comes from the folder itself, not from one of its paths. Linux and Windows need no file for it. */
 function lockAddress(folder: string): string {
   const { dev, ino } = statSync(folder, { bigint: true })
   const name = `docket-${createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 32)}`

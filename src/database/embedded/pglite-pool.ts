@@ -3,18 +3,19 @@ import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryRes
 import { loadPglite } from '../../config/optional-packages.ts'
 
 /**
- * PGlite's one session in the shape of a `pg.Pool`, for code that wants a pool (Better Auth, through Kysely).
+ * PGlite's only session in the shape of a `pg.Pool`, for code that needs a pool (Better Auth, through Kysely).
  *
- * From `connect()` to `release()` the caller has the session alone: nobody's statement lands in its
- * transaction, and its statements land in nobody's. This rests on the two mutexes in PGlite's source:
- * - `runExclusive` is the query mutex. Every statement takes it; callers of `execProtocol` must do so themselves.
- * - `_runExclusiveTransaction` is the transaction mutex. `transaction()` keeps it to its end but lets go of the
- *   query mutex between its statements, so `runExclusive` alone could step into the middle of one.
+ * From `connect()` to `release()` the caller has the session alone. No other caller's statement enters its
+ * transaction, and its statements enter no other transaction.
+ * This relies on the two mutexes in PGlite's source:
+ * - `runExclusive` is the query mutex. Every statement takes it; callers of `execProtocol` must take it themselves.
+ * - `_runExclusiveTransaction` is the transaction mutex. `transaction()` keeps it to its end, but releases the
+ *   query mutex between its statements. `runExclusive` alone could therefore enter another transaction.
  *
- * We take both, in PGlite's own order. While a client is out, `pglite.query()` and the like wait: awaiting one
- * before `release()` would wait for ever. A transaction left open is rolled back on release.
+ * The pool takes both, in PGlite's own order. While a client is out, `pglite.query()` and similar calls wait.
+ * Awaiting one before `release()` would wait for ever. `release()` rolls back an open transaction.
  *
- * `end()` does nothing: whoever opened the PGlite closes it. `connect()` rejects once it is closed.
+ * `end()` does nothing, because the opener of the PGlite closes it. `connect()` rejects once it is closed.
  */
 export function createPglitePool(pglite: PGlite): PostgresPool {
   const connect = () =>
@@ -33,7 +34,7 @@ export function createPglitePool(pglite: PGlite): PostgresPool {
   return { connect, end: async () => {} }
 }
 
-/** How PGlite's package writes and reads the protocol. */
+/** The functions of PGlite's package that write and read the protocol. */
 type Wire = Pick<typeof import('@electric-sql/pglite'), 'parse' | 'protocol'>
 
 class ExclusiveClient implements PostgresPoolClient {
@@ -49,7 +50,10 @@ class ExclusiveClient implements PostgresPoolClient {
     this.#unlock = unlock
   }
 
-  /** One statement by the extended protocol. A refused one throws PGlite's `DatabaseError`; `code` is the SQLSTATE. */
+  /**
+   * Runs one statement by the extended protocol.
+   * @throws PGlite's `DatabaseError` when it is refused; `code` is the SQLSTATE.
+   */
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
   query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
   query<R>(
@@ -68,7 +72,7 @@ class ExclusiveClient implements PostgresPoolClient {
     this.#unlock()
   }
 
-  /** Leaves the session as the next caller expects it: nothing running, no transaction open. */
+  /** Leaves the session ready for the next caller: nothing running, no transaction open. */
   async settle() {
     await this.#latest
     if (this.#pglite.isInTransaction()) await this.#send('ROLLBACK', [])
@@ -88,12 +92,15 @@ class ExclusiveClient implements PostgresPoolClient {
     const refusal = answers.find((answer) => answer instanceof Error)
     if (refusal) throw refusal
     const [result] = parse.parseResults(answers, this.#pglite.parsers)
-    // The row shape is the caller's claim about its own statement, as it is with `pg`.
+    // The caller declares the row shape of its own statement, as with `pg`.
     return { command: 'SELECT', rowCount: 0, ...result } as PostgresQueryResult<R>
   }
 }
 
-/** As `pg` does it, save that an array is JSON and no Postgres array: Better Auth stores none. */
+/**
+ * Converts values as `pg` does, except that an array becomes JSON instead of a Postgres array. Better Auth stores
+ * none.
+ */
 function toText(value: unknown): string | null {
   if (value === null || value === undefined) return null
   if (value instanceof Date) return value.toISOString()

@@ -1,8 +1,8 @@
 type Watched = { readonly since: number; readonly giveUp: () => void }
 
 /**
- * Lets nobody wait longer than `afterMs`, give or take `everyMs`. One timer for all: what is watched costs an entry in
- * a set, and the oldest stands first.
+ * Ends every wait after `afterMs`, give or take `everyMs`.
+ * One timer serves all waits. Each wait costs an entry in a set, oldest first.
  */
 export class Deadline {
   readonly #watched = new Set<Watched>()
@@ -16,7 +16,9 @@ export class Deadline {
     this.#sweep = setInterval(() => this.sweep(), options.everyMs).unref()
   }
 
-  /** Answers as `work` does, or fails with `late()` when that takes too long; what `work` then comes to is not heard. */
+  /**
+   * Settles as `work` does, or rejects with `late()` when that takes too long. A later result of `work` is ignored.
+   */
   watch<T>(work: Promise<T>, late: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
       const watched = { since: this.#now(), giveUp: () => reject(late()) }
@@ -34,7 +36,7 @@ export class Deadline {
     })
   }
 
-  /** Gives up what is late; called by the timer. */
+  /** Rejects overdue waits. The timer calls it. */
   sweep(): void {
     const oldest = this.#now() - this.#afterMs
     for (const watched of this.#watched) {

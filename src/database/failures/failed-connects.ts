@@ -2,12 +2,14 @@ import { StartError } from '../../errors.ts'
 import { saidByNeon } from './failures.ts'
 
 /**
- * When to try again after a failed attempt to connect: `soon`, a moment later, because nothing was sent and it is
- * likely to pass; `later`, while whoever asks is refused; `rarely`, because somebody has to mend it first.
+ * When to connect again after a failed attempt:
+ * - `soon`: after a short pause, because nothing was sent and the fault is likely to pass
+ * - `later`: new requests are refused until then
+ * - `rarely`: somebody has to fix the cause first
  */
 export type Next = 'soon' | 'later' | 'rarely'
 
-/** What a failed attempt to connect means, what somebody can do about it, and when it is tried again. */
+/** The meaning of a failed attempt to connect, its remedy, and when to try again. */
 export type FailedConnect = { readonly means: string; readonly remedy: string; readonly next: Next }
 
 const row = (means: string, next: Next, remedy: string): FailedConnect => ({ means, remedy, next })
@@ -47,7 +49,7 @@ export const failedConnects: Readonly<Record<string, FailedConnect>> = {
   ETIMEDOUT: row('nothing there answers', 'soon', 'check the host, the port and the firewall'),
 }
 
-/** Without such a code, by name. */
+/** Failures without such a code, by name. */
 export const failedConnectsWithoutCode = {
   asleep: row('Neon could not wake it', 'soon', 'try again in a moment, and look at the status of Neon'),
   spent: row(
@@ -88,7 +90,7 @@ export const failedConnectsWithoutCode = {
   ),
 } as const satisfies Record<string, FailedConnect>
 
-/** What drivers, Node and Neon's proxy say in words only, and the row that it means; the first that fits counts. */
+/** Messages of drivers, Node and Neon's proxy that have no code, with the row they mean. The first match counts. */
 const inWords: readonly (readonly [words: RegExp, row: FailedConnect | undefined])[] = [
   [/does not support SSL/, failedConnectsWithoutCode.plain],
   [/self.signed|certificate|altnames/i, failedConnectsWithoutCode.untrusted],
@@ -112,17 +114,17 @@ export function failedConnectOf(error: unknown): FailedConnect {
   )
 }
 
-/** Whether another attempt may follow at once. */
+/** True when another attempt may follow at once. */
 export function connectsSoon(error: unknown): boolean {
   return failedConnectOf(error).next === 'soon'
 }
 
-/** For how long, after attempts that failed, nobody asks for another connection; in milliseconds. */
+/** Pause after failed attempts, in milliseconds, before the next connection is opened. */
 export function pauseAfter(error: unknown): number {
   return failedConnectOf(error).next === 'rarely' ? 30_000 : 400
 }
 
-/** The one sentence for a database that could not be connected to. Neither the URL nor the password is in it. */
+/** The one sentence for a database that cannot be connected to. It contains neither the URL nor the password. */
 export function unreachable(error: unknown, variable: string): StartError {
   const failed = failedConnectOf(error)
   const unforeseen = failed === failedConnectsWithoutCode.other ? ` (${codeOf(error) || 'no code'})` : ''
@@ -133,14 +135,14 @@ export function unreachable(error: unknown, variable: string): StartError {
   )
 }
 
-/** Its own code, or that of what it was caused by: over HTTP the network's is a few errors down. */
+/** The error's own code, or the code of its cause. Over HTTP the network's code is a few causes down. */
 function codeOf(error: unknown, depth = 0): string {
   if (!(error instanceof Error) || depth > 4) return ''
   if ('code' in error && typeof error.code === 'string') return error.code
   return codeOf(error.cause ?? ('sourceError' in error ? error.sourceError : undefined), depth + 1)
 }
 
-/** What it says, and what the one behind it says, which over HTTP is all that Neon told. */
+/** The message of an error and of its cause. Over HTTP the cause has Neon's only message. */
 function messagesOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   return error.cause instanceof Error ? `${error.message} ${error.cause.message}` : error.message

@@ -3,12 +3,17 @@ import type { Quota } from '../statements/quota.ts'
 import type { Access } from '../statements/statement.ts'
 
 /**
- * What may be sent again: `anything`, because the batch is known to have changed nothing; `reads`, because nobody
- * knows whether it did; `nothing`, because a repeat would fail the same way.
+ * The batches that may be sent again after a failure:
+ * - `anything`: the batch is known to have changed nothing
+ * - `reads`: it is unknown whether the batch changed anything
+ * - `nothing`: a repeat would fail the same way
  */
 export type Again = 'anything' | 'reads' | 'nothing'
 
-/** What a failed batch means, what is repeated, and what its caller is told when that does not help. */
+/**
+ * The meaning of a failed batch, the batches that are repeated, and the code for the caller when that does not
+ * help.
+ */
 export type Failure = {
   readonly means: string
   readonly again: Again
@@ -53,13 +58,13 @@ export const failuresWithoutState = {
   defect: row('anything else is a defect of ours', 'nothing', 'internal'),
 } as const satisfies Record<string, Failure>
 
-/** What Neon's proxy says, under one SQLSTATE or another or none. */
+/** Messages of Neon's proxy, which come under different SQLSTATEs or none. */
 export const neonSays = {
   asleep: /^(?:.*: )?(?:couldn't connect to compute node|control plane request failed)/i,
   spent: /exceeded the \S+(?: \S+){0,2} quota|upgrade your plan to increase limits|HTTP status 402/i,
 } as const
 
-/** The meaning of what a batch failed with. */
+/** The meaning of a batch's error. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ConnectionLost) return failuresWithoutState.lost
   const neon = saidByNeon(error)
@@ -74,25 +79,31 @@ export function mayRepeat(error: unknown, access: Access): boolean {
   return again === 'anything' || (again === 'reads' && access !== 'write')
 }
 
-/** Postgres' own errors can quote a value, and so could seem to say what Neon says; these classes never do. */
+/**
+ * Recognises messages of Neon's proxy. An error from Postgres can quote a value that looks like one, but never in
+ * these classes.
+ */
 export function saidByNeon(error: unknown): keyof typeof neonSays | undefined {
   if (!(error instanceof Error) || !/^(|XX000|08.*|53.*)$/.test(sqlState(error) ?? '')) return undefined
   if (neonSays.spent.test(error.message)) return 'spent'
   return neonSays.asleep.test(error.message) ? 'asleep' : undefined
 }
 
-/** Whether the connection that reported the error must not be used again. */
+/** True when the connection that reported the error must not be used again. */
 export function endsConnection(error: unknown): boolean {
   const state = sqlState(error)
   return state === '0A000' || state === '26000' || severity(error) === 'FATAL' || severity(error) === 'PANIC'
 }
 
-/** Whether a table was changed under the statements of every connection there is: "cached plan must not change result type". */
+/**
+ * True when a table changed under the prepared statements of every connection: "cached plan must not change result
+ * type".
+ */
 export function endsEveryConnection(error: unknown): boolean {
   return sqlState(error) === '0A000'
 }
 
-/** The SQLSTATE of an error that Postgres sent, else undefined. Node's own codes (`ECONNRESET`) are none. */
+/** The SQLSTATE of an error that Postgres sent, else undefined. Node's own codes (`ECONNRESET`) do not count. */
 export function sqlState(error: unknown): string | undefined {
   if (severity(error) === undefined) return undefined
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
@@ -104,7 +115,7 @@ function severity(error: unknown): string | undefined {
     : undefined
 }
 
-/** The answer for a caller whose batch failed under these quotas; the cause is for the log. */
+/** Converts the error of a batch under these quotas to the error for its caller. The cause is for the log. */
 export function asAppError(error: unknown, quotas: readonly Quota[] = []): AppError {
   if (error instanceof AppError) return error
   const { code } = failureOf(error)
@@ -125,7 +136,7 @@ export function databaseUnavailable(cause?: unknown): AppError {
   })
 }
 
-/** For a call that was dropped before it was sent; whoever asked has hung up. */
+/** For a batch that was dropped before it was sent, because its caller has hung up. */
 export function callerGone(): AppError {
   return new AppError('unavailable', 'The caller has gone.', { reason: 'caller_gone' })
 }

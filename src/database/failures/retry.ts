@@ -1,22 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Where time and chance come from; milliseconds, and a number from 0 to 1. */
+/** The sources of time (milliseconds) and of chance (a number from 0 to 1). */
 export type Clock = { now(): number; random(): number; sleep(ms: number): Promise<unknown> }
 
 export const clock: Clock = { now: () => performance.now(), random: Math.random, sleep: (ms) => sleep(ms) }
 
 export type Limits = {
-  /** How often the work is done at the most. */
+  /** Maximum attempts. */
   readonly most: number
   /** No attempt begins later than this after the first. */
   readonly withinMs: number
 }
 
-/** A pause doubles from here, and is then drawn between none and all of it, so that those who failed together part. */
+/**
+ * The first pause, doubled with each attempt. The actual pause is random, from zero to that, so that simultaneous
+ * failures spread out.
+ */
 const pauseMs = 100
 
 /**
- * Does the work, and again when `again` says of its failure that it may be. Fails with the last failure.
+ * Does the work, and repeats it when `again` allows that for its error.
+ * @throws the last error.
  */
 export async function attempt<T>(
   work: () => Promise<T>,

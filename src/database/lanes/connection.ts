@@ -13,19 +13,20 @@ import { ConnectionLost, endsConnection, sqlState } from '../failures/failures.t
 import { type Compared, refusesComparison } from '../protection/watch.ts'
 
 export type Encodings = {
-  /** Makes a fresh connection know every statement by its name. */
+  /** Prepares every statement by its name on a new connection. */
   readonly preparation: Buffer
-  /** For a connection that does not. */
+  /** For a connection that does not know the names. */
   readonly unnamed: Encode
-  /** Asks a fresh connection for the rights and policies that hold there. */
+  /** Requests the rights and policies that hold on a new connection. */
   readonly comparison: Buffer
-  /** What is known of who keeps names on this URL; `ask` finds out on each connection. */
+  /** Whether names are known to be kept on this URL. `ask` checks each connection. */
   readonly names: 'kept' | 'ask'
 }
 
 /**
- * One connection on which many batches are in flight. Answers come in the order of the batches; a batch that
- * fails touches no other; when the connection is lost all that is in flight fails with `ConnectionLost`.
+ * One connection with many batches in flight. Results come in the order of the batches, and a failed batch affects
+ * no other.
+ * A lost connection fails all batches in flight with `ConnectionLost`.
  */
 export class Connection implements Lane {
   readonly #carrier: Carrier
@@ -43,10 +44,10 @@ export class Connection implements Lane {
   }
 
   /**
-   * Opens a connection and prepares every statement on it before it takes work, all within `connectMs`. Behind a
-   * pooler that may not keep their names, nothing is prepared: the statements go out as text with each batch. Rights and
-   * policies are asked for in the same flight; whatever they are, the connection serves.
-   * @throws what the driver or Postgres reports, or `ConnectionLost` after the time-out; the socket is closed.
+   * Opens a connection and prepares every statement on it before it takes batches, all within `connectMs`.
+   * Behind a pooler that may not keep names, nothing is prepared, and each batch contains its statements as text.
+   * Rights and policies are requested at the same time. The connection serves whatever they are.
+   * @throws the error of the driver or Postgres, or `ConnectionLost` after the time-out. The socket is closed.
    */
   static async open(options: {
     carrier: Carrier
@@ -69,7 +70,7 @@ export class Connection implements Lane {
       const [comparison] = await Promise.all([comparedOn(carrier, encodings.comparison), prepared])
       if (named) connection.#encode = encodeNamed
       compared(comparison)
-      // The end may have come in one piece with the last answer; whoever opened it would not hear of it again.
+      // The connection may have ended in the same read as the last result. Its opener would not be told again.
       if (connection.#ended) throw new ConnectionLost('Connection terminated unexpectedly')
       return connection
     } catch (error) {
@@ -116,9 +117,10 @@ export class Connection implements Lane {
 }
 
 /**
- * Whether the session that answers is the one that was logged in to. A pooler logs its clients in by itself and
- * names a process that is none, or not the one of their transactions; there a name could be unknown, or, worse,
- * somebody else's.
+ * True when the session that answers is the one that was logged in to.
+ * A pooler logs its clients in by itself. It reports a process that does not exist, or not the one of their
+ * transactions.
+ * Behind it a name could be unknown or, worse, belong to another client.
  */
 async function isDirect(carrier: Carrier): Promise<boolean> {
   const [rows] = await answerTo(carrier, whichProcess)
@@ -140,7 +142,9 @@ function answerTo(carrier: Carrier, bytes: Buffer): Promise<Results> {
   })
 }
 
-/** Anything Postgres did not say itself; what it says while it hangs up is told by its SQLSTATE. */
+/**
+ * True for any error that Postgres did not report. An error that Postgres reports while it hangs up has a SQLSTATE.
+ */
 function isLoss(error: unknown): boolean {
   return sqlState(error) === undefined
 }

@@ -6,8 +6,9 @@ type Share = { inFlight: number; heavy: number; heavyOn: Lane | undefined }
 const none: Readonly<Share> = { inFlight: 0, heavy: 0, heavyOn: undefined }
 
 /**
- * What is in flight: how much on each connection, in the unit of `Statement.weight`, and what of each owner. A
- * connection with `full` on it has no room; what is as heavy as that, or heavier, fills one by itself.
+ * The batches in flight: the load on each connection, in the unit of `Statement.weight`, and the share of each
+ * owner.
+ * A connection with a load of `full` has no room. A batch of that weight or more fills one by itself.
  */
 export class InFlight {
   readonly #full: number
@@ -30,12 +31,12 @@ export class InFlight {
     return this.loadOn(connection) + this.#weightOf(batch) <= this.#full
   }
 
-  /** How many batches, and, while there are heavy ones, where the last of them was sent. */
+  /** The number of an owner's batches and, while some are heavy, the connection that took the last heavy one. */
   of(owner: string): Readonly<Share> {
     return this.#shares.get(owner) ?? none
   }
 
-  /** Counts a batch in; what it returns counts it out. */
+  /** Counts a batch in. The returned function counts it out. */
   add(connection: Lane, batch: Batch): () => void {
     const weight = this.#weightOf(batch)
     const heavy = this.isHeavy(batch)

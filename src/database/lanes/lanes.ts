@@ -9,24 +9,24 @@ import { InFlight } from './in-flight.ts'
 import { Turns } from './turns.ts'
 
 export type LaneLimits = {
-  /** Most connections; they open as the load asks for them. */
+  /** Maximum connections. They open with the load. */
   readonly connections: number
-  /** Most batches in flight on one connection. */
+  /** Maximum batches in flight on one connection. */
   readonly inFlight: number
-  /** How much one connection is given while another has room, in the unit of `Statement.weight`. */
+  /** Maximum load of one connection while another has room, in the unit of `Statement.weight`. */
   readonly full: number
-  /** Most batches of one owner in flight, so that nobody's slow ones are in front of everybody. */
+  /** Maximum batches of one owner in flight, so that one owner's slow batches do not block all others. */
   readonly inFlightOfOne: number
-  /** Most batches waiting for a connection, in all, and of one owner. */
+  /** Maximum batches that wait for a connection, in total and of one owner. */
   readonly waiting: number
   readonly waitingOfOne: number
-  /** How long one may wait for a connection. */
+  /** Longest wait for a connection. */
   readonly waitMs: number
-  /** How long the oldest batch in flight may run before its connection is given up. */
+  /** Longest run of the oldest batch in flight before its connection is given up. */
   readonly batchMs: number
-  /** How long an unused connection is kept: below the five minutes after which Neon suspends. */
+  /** Longest idle time of a connection. It is below the five minutes after which Neon suspends. */
   readonly idleMs: number
-  /** How long a connection may take until it is ready for work. */
+  /** Longest time until a new connection is ready for work. */
   readonly connectMs: number
 }
 
@@ -53,25 +53,26 @@ type Queued = {
 
 const sweepMs = 500
 
-/** How often it is tried to connect before those who wait are told, unless the database is known to be lost. */
+/** Attempts to connect before the waiting batches are refused. A database known to be lost gets one. */
 const connectAttempts = 3
 
 /**
- * A few connections, each with many batches in flight; which one takes the next is a matter of their weight. What finds
- * no room waits in `Turns`, bounded in number and time, and is then refused as `unavailable`.
+ * A few connections, each with many batches in flight. The weight of a batch decides which connection takes it.
+ * A batch that finds no room waits in `Turns`, limited in number and time. Beyond these limits it is refused as
+ * `unavailable`.
  */
 export class Lanes {
   readonly #openLane: OpenLane
   readonly #limits: LaneLimits
   readonly #log: Logger
   readonly #open = new Set<Lane>()
-  /** Take no more work, and have some in flight. */
+  /** Connections that take no more batches and have some in flight. */
   readonly #leaving = new Set<Lane>()
   readonly #waiting: Turns<Queued>
   readonly #inFlight: InFlight
   readonly #sweep: NodeJS.Timeout
   #opening: Promise<void> | undefined
-  /** Until when there is no other attempt to connect; by `performance.now()`. */
+  /** No other attempt to connect begins before this time, by `performance.now()`. */
   #pausedUntil = 0
   #lost = false
   #closing = false
@@ -89,18 +90,18 @@ export class Lanes {
     this.#sweep = setInterval(() => this.#tidy(), sweepMs).unref()
   }
 
-  /** False from a failed attempt to connect, while no connection is open, until one succeeds. Asks nobody. */
+  /** False after a failed attempt to connect, while no connection is open, until one succeeds. It sends no query. */
   get reachable(): boolean {
     return !this.#lost
   }
 
-  /** How many batches wait for a connection, those left out that their own owner's share holds back. */
+  /** Number of batches that wait for a connection. Batches held back by their own owner's share do not count. */
   get waiting(): number {
     return this.#waiting.ready
   }
 
   /**
-   * Runs one owner batch.
+   * Runs one batch of one owner.
    * @throws AppError `unavailable` when nothing was sent; `ConnectionLost` or a `DatabaseError` otherwise.
    */
   run(batch: Batch): Promise<Results> {
@@ -110,21 +111,21 @@ export class Lanes {
       const next = this.#waiting.size === 0 && !this.#closing && this.#mayTake(owner)
       const connection = next ? this.#connectionFor(queued) : undefined
       if (connection !== undefined) return this.#send(connection, queued)
-      // While the database is lost, who comes is refused at once instead of waiting for another attempt.
+      // While the database is lost, a new batch is refused at once. It does not wait for another attempt.
       const hopeless = this.#closing || (this.#lost && this.#justFailed())
       if (hopeless || !this.#waiting.add(queued)) return reject(databaseUnavailable())
-      // What waits may be held back by its own owner's share only, and another connection would change nothing.
+      // Waiting batches may be held back only by their owner's share. Another connection would not help them.
       this.#serveWaiting()
       if (this.#waiting.size > 0 && this.#leastBusy() === undefined) this.#grow()
     })
   }
 
-  /** Opens the first connection, so that a process that cannot serve says so at once. */
+  /** Opens the first connection, so that a process that cannot serve fails at once. */
   async connect(): Promise<void> {
     this.#open.add(await this.#connected())
   }
 
-  /** Refuses what waits, lets what is in flight finish, and closes. */
+  /** Refuses waiting batches, lets batches in flight finish, and closes. */
   async close(): Promise<void> {
     this.#closing = true
     clearInterval(this.#sweep)
@@ -142,11 +143,13 @@ export class Lanes {
   }
 
   /**
-   * What is known to be over soon shares connections, as many as have room, so that it shares system calls and
-   * processes of Postgres: gets from the front, lists from the other end. What is heavy may hold up whoever stands behind
-   * it, by a commit, a lock or its length, and goes to the least busy; an owner's follow each other: over several
-   * connections their writes would wait there for each other, since each locks the row that counts what the owner has, and
-   * their long lists would take as many processes of Postgres.
+   * Light batches share the connections that have room, and so share system calls and Postgres processes. Gets take
+   * the first such connection, lists the last.
+   * A heavy batch can delay the batches behind it, by a commit, a lock or its length. It takes the least busy
+   * connection.
+   * Heavy batches of one owner follow each other on one connection. On several, their writes would wait for each
+   * other, since each locks the row that counts what the owner has. Their long lists would occupy several Postgres
+   * processes.
    */
   #connectionFor({ owner, batch }: Queued): Lane | undefined {
     if (!this.#inFlight.isHeavy(batch)) return this.#withRoomFor(batch) ?? this.#leastBusy()
@@ -180,7 +183,10 @@ export class Lanes {
     return least
   }
 
-  /** Whether one more connection would have been better; two there should be, so that gets stand behind no commit. */
+  /**
+   * True when one more connection would have been better. There should be two, so that gets do not wait behind a
+   * commit.
+   */
   #wantsAnother(connection: Lane, { owner, batch }: Queued): boolean {
     if (connection.inFlight === 0) return false
     if (this.#open.size === 1) return true
@@ -213,7 +219,7 @@ export class Lanes {
     }
   }
 
-  /** A moment's failure to connect is nobody's business. */
+  /** Retries transient connect failures. */
   #connected(): Promise<Lane> {
     const again = (error: unknown) => !this.#closing && connectsSoon(error)
     const limits = { most: this.#lost ? 1 : connectAttempts, withinMs: this.#limits.waitMs }
@@ -230,7 +236,7 @@ export class Lanes {
     })
   }
 
-  /** Opens one more connection in the background unless one is being opened, just failed, or there are enough. */
+  /** Opens one connection in the background, unless one is opening, one just failed, or the maximum is reached. */
   #grow(): void {
     if (this.#opening !== undefined || this.#closing || this.#justFailed()) return
     if (this.#open.size >= this.#limits.connections) return
@@ -246,7 +252,7 @@ export class Lanes {
       (error: unknown) => {
         this.#opening = undefined
         this.#pausedUntil = performance.now() + pauseAfter(error)
-        // No further connection to be had is no loss: those there are go on serving.
+        // The open connections go on serving, so a failed additional one is no loss of the database.
         if (this.#open.size > 0) return
         if (!this.#lost) record(this.#log, 'error', 'database_lost', { cause: causeOf(error) })
         this.#lost = true
@@ -259,7 +265,7 @@ export class Lanes {
     return performance.now() < this.#pausedUntil
   }
 
-  /** Gives up stuck connections, closes unused ones, refuses what waited too long, and tries to come back. */
+  /** Gives up stuck connections, closes unused ones, refuses batches that waited too long, and reconnects. */
   #tidy(): void {
     const now = performance.now()
     for (const connection of this.#leaving) if (connection.inFlight === 0) this.#leaving.delete(connection)

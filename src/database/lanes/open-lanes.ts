@@ -15,7 +15,7 @@ import { type LaneLimits, Lanes, laneLimits } from './lanes.ts'
 
 export type LanesOptions = {
   url: string
-  /** How it is reached; TCP unless told. */
+  /** The way to the database; TCP by default. */
   driver?: Driver
   statements: readonly AnyStatement[]
   log: Logger
@@ -23,9 +23,10 @@ export type LanesOptions = {
 }
 
 /**
- * The lanes to a database, by the driver that was chosen; the first one is open. `watch` is told what each finds when
- * it is opened. Neon's driver is loaded only when it is the one.
- * @throws StartError when the first one cannot be opened.
+ * Opens the lanes to a database with the chosen driver, and the first of them. Each opened lane reports its
+ * comparison to `watch`.
+ * Neon's driver is loaded only when it is chosen.
+ * @throws StartError when the first lane cannot be opened.
  */
 export async function openLanes(options: LanesOptions, watch: ProtectionWatch): Promise<Lanes> {
   const limits = { ...laneLimits, ...options.limits }
@@ -53,7 +54,7 @@ async function lanesBy(
   if (driver === 'neon-http') {
     const neon = await loadNeonDriver()
     const request = { driver: neon, url, limits: given, batchMs: limits.batchMs, compared }
-    // One lane stands for all connections: what would be their number is that of requests under way.
+    // One lane stands for all connections. The limit of connections becomes its limit of requests in flight.
     const shared = { ...limits, connections: 1, inFlight: limits.connections }
     return { open: (opening) => HttpLane.open({ ...request, ...opening }), limits: shared }
   }

@@ -1,6 +1,7 @@
 /**
- * A bounded queue in which owners take turns: whoever asks most waits behind one queued of everybody else, never
- * in front of them. Nobody may fill it alone.
+ * A bounded queue in which owners take turns. The owner with the most entries waits behind one entry of every other
+ * owner, never in front of them.
+ * No owner may fill the queue alone.
  */
 export class Turns<Queued extends { readonly owner: string; readonly queuedAt: number }> {
   readonly #byOwner = new Map<string, Queued[]>()
@@ -8,7 +9,7 @@ export class Turns<Queued extends { readonly owner: string; readonly queuedAt: n
   readonly #mostOfOne: number
   readonly #atOnce: number
   size = 0
-  /** How many of them would be taken if there were room for all, when so many of one owner are taken at once. */
+  /** Number of entries that could be taken if there were room for all, with at most `atOnce` per owner. */
   ready = 0
 
   constructor(most: number, mostOfOne = most, atOnce = mostOfOne) {
@@ -17,7 +18,7 @@ export class Turns<Queued extends { readonly owner: string; readonly queuedAt: n
     this.#atOnce = atOnce
   }
 
-  /** Returns false, and keeps nothing, when the queue is full, or the owner has a full share of it. */
+  /** Returns false and keeps nothing when the queue or the owner's share of it is full. */
   add(queued: Queued): boolean {
     const batches = this.#byOwner.get(queued.owner)
     if (this.size >= this.#most || (batches?.length ?? 0) >= this.#mostOfOne) return false
@@ -28,7 +29,7 @@ export class Turns<Queued extends { readonly owner: string; readonly queuedAt: n
     return true
   }
 
-  /** The next queued of the first owner in turn who is ready; that owner then goes to the end. */
+  /** Takes the next entry of the first owner in turn who is ready. That owner moves to the end. */
   take(ready: (owner: string) => boolean = () => true): Queued | undefined {
     for (const [owner, batches] of this.#byOwner) {
       if (!ready(owner)) continue
@@ -43,7 +44,7 @@ export class Turns<Queued extends { readonly owner: string; readonly queuedAt: n
     return undefined
   }
 
-  /** Removes and returns every queued queued before the instant given. */
+  /** Removes and returns every entry that was queued before the given instant. */
   takeOlderThan(instant: number): Queued[] {
     const old: Queued[] = []
     for (const [owner, batches] of this.#byOwner) {

@@ -3,14 +3,14 @@ import type { Session } from '../batch/session.ts'
 import { type Difference, differencesOf } from './differences.ts'
 import { lookAtProtection } from './facts.ts'
 
-/** How the rights and policies of a database differ from what the migrations made. */
+/** Lists how the rights and policies of a database differ from those that the migrations made. */
 export async function findDifferences(session: Session): Promise<Difference[]> {
   return differencesOf(await lookAtProtection(session))
 }
 
 /**
- * @throws StartError that names each difference; with `tolerant` only those that may open rows to other owners. The
- *   others are told by the log when the first connection opens.
+ * @throws StartError that names each difference. With `tolerant` it names only those that may open rows to other
+ *   owners. The log reports the others when the first connection opens.
  */
 export async function refuseDifferences(
   session: Session,

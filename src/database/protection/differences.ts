@@ -1,13 +1,13 @@
 import type { Protection } from './facts.ts'
 import { madeByMigrations } from './made-by-migrations.ts'
 
-/** One thing that is not as the migrations made it. */
+/** One deviation from the state that the migrations made. */
 export type Difference = {
-  /** What it is, and what to do. */
+  /** Names the difference and the remedy. */
   readonly sentence: string
-  /** Whether it opens rows to other owners, or may: with it no process starts. */
+  /** True when it opens rows to other owners, or may. No process starts with such a difference. */
   readonly opens: boolean
-  /** What `npx docket migrate` does about it. Nothing is taken away that somebody may have added on purpose. */
+  /** The repair that `npx docket migrate` makes. It takes nothing away that somebody may have added on purpose. */
   readonly repair?: { readonly sql: string; readonly done: string }
 }
 
@@ -16,13 +16,13 @@ type Table = Protection['tables'][string]
 const migrate = 'run npx docket migrate'
 
 /**
- * How a database differs from what the migrations made, most dangerous first. None where a newer program migrated it:
- * this one cannot know what that one's migrations made.
+ * Lists how a database differs from the state that the migrations made, most dangerous first.
+ * The list is empty when a newer program migrated the database, because this one does not know those migrations.
  */
 export function differencesOf(found: Protection, made: Protection = madeByMigrations): Difference[] {
   if (found.migration > made.migration) return []
   const gone = Object.keys(made.tables).filter((name) => found.tables[name] === undefined)
-  // Rights and policies went with the table.
+  // The table took its rights and policies with it.
   if (gone.length > 0)
     return gone.map((name) => ({ sentence: `${name} is not there: restore a backup.`, opens: false }))
   const ofTables = Object.entries(made.tables).flatMap(([name, table]) =>
@@ -117,7 +117,7 @@ function ofRights(role: keyof Protection['rights'], found: Protection, made: Pro
       repair: { sql: `grant ${right} to ${role}`, done: `granted ${right} to ${role}` },
     })),
     ...others.map((right): Difference => {
-      // Postgres gives it with every new function, and so does a restore that leaves rights out.
+      // Postgres grants this with every new function. A restore without rights does so too.
       if (role === 'PUBLIC' && right.startsWith('EXECUTE '))
         return {
           sentence: `PUBLIC has ${right}, which the migrations took away: ${migrate}.`,

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { Session } from '../batch/session.ts'
 
 /**
- * Who may do what in the schema docket, and what holds statements to the rows of their owner. Texts are in the words
- * of SQL: `GRANT <right> TO <role>` and `CREATE POLICY <name> ON <table> <policy>` make what they say.
+ * The rights in the schema docket, and the protection that limits statements to the rows of their owner.
+ * Texts are in the words of SQL: `GRANT <right> TO <role>` and `CREATE POLICY <name> ON <table> <policy>` make
+ * them.
  */
 const Protection = z.strictObject({
   /** The version of the latest migration that was applied. */
@@ -25,13 +26,13 @@ const Protection = z.strictObject({
 export type Protection = z.output<typeof Protection>
 
 /**
- * Until the end of the transaction: names are spelled the same whatever the login role has set for itself. It answers
- * no row: `concat` is never null.
+ * Until the end of the transaction, names have one spelling, whatever the login role has set for itself.
+ * The statement returns no row, because `concat` is never null.
  */
 const pinned =
   "select where concat(set_config('search_path', 'pg_catalog', true), set_config('quote_all_identifiers', 'off', true)) is null"
 
-/** From the catalog alone, which every role may read; `docket.migrations` is for the login role. */
+/** Reads the catalog, which every role may read, and `docket.migrations`, which the login role may read. */
 const facts = `
 with grantees (oid, name) as (
   select 0::oid, 'PUBLIC' union all select oid, 'docket_app' from pg_roles where rolname = 'docket_app'
@@ -88,15 +89,15 @@ select json_build_object(
     ) order by name), '{}') from tables t)
 )::text as protection`
 
-/** Two statements of one transaction. The second answers one row with one column, for `readProtection`. */
+/** Two statements of one transaction. The second returns one row with one column, for `readProtection`. */
 export const protectionQueries: readonly [pin: string, facts: string] = [pinned, facts]
 
-/** @throws ZodError, SyntaxError when this is not what the second query answers. */
+/** @throws ZodError or SyntaxError when the text is not a result of the second query. */
 export function readProtection(text: string | null | undefined): Protection {
   return Protection.parse(JSON.parse(text ?? ''))
 }
 
-/** What a database says of itself now. In a transaction the search path is another one from here on. */
+/** Reads the protection of a database now. In a transaction, it changes the search path of later statements. */
 export async function lookAtProtection(session: Session): Promise<Protection> {
   const [row] = await session.run(protectionQueries.join(';\n'))
   return readProtection(String(row?.protection))

@@ -2,14 +2,14 @@ import { appRole } from '../batch/app-role.ts'
 import type { Session } from '../batch/session.ts'
 import { findDifferences } from './check.ts'
 
-/** What was restored, and, in sentences, what is for somebody to decide. */
+/** The repairs that were made, and sentences for the differences that somebody has to decide. */
 export type Repaired = { readonly restored: string[]; readonly differences: string[] }
 
-/** Makes the role anew where a restore into another cluster left it behind. Returns what was done. */
+/** Creates the role where a restore into another cluster left it out. Returns what was done. */
 export async function restoreRole(session: Session): Promise<string[]> {
   const [role] = await session.run(`select 1 from pg_roles where rolname = '${appRole}'`)
   if (role !== undefined) return []
-  // As the first migration makes it.
+  // The first migration makes the role in the same way.
   await session.run(
     `create role ${appRole} nologin nosuperuser nobypassrls nocreatedb nocreaterole noinherit`,
   )
@@ -17,9 +17,9 @@ export async function restoreRole(session: Session): Promise<string[]> {
 }
 
 /**
- * Puts back what the migrations made and is missing, as after a restore without rights. What was added by somebody
- * else is named and left alone. Runs in the transaction of the migration, as its last statements: the search path is
- * another one afterwards.
+ * Restores rights and policies of the migrations that are missing, as after a restore without rights. Additions by
+ * others are named and left alone.
+ * This must come last in the transaction of the migration, because it changes the search path.
  */
 export async function restoreProtection(session: Session): Promise<Repaired> {
   const restored: string[] = []

@@ -6,25 +6,27 @@ import type { Cells } from '../statements/statement.ts'
 import { differencesOf } from './differences.ts'
 import { protectionQueries, readProtection } from './facts.ts'
 
-/** What the comparison on a connection came to: the row of its answer, or the refusal of Postgres to make it. */
+/**
+ * The result of the comparison on a connection: the row of its answer, or the error with which Postgres refused it.
+ */
 export type Compared = { readonly row: Cells | undefined } | { readonly error: unknown }
 
-/** Whether the database does not let itself be compared: a right or a table is missing. Other errors may pass. */
+/** True when the database refuses the comparison, because a right or a table is missing. Other errors may pass. */
 export function refusesComparison(error: unknown): boolean {
   return sqlState(error)?.startsWith('42') ?? false
 }
 
-/** Asks for the rights and policies, on any connection; the answer is a row for `readProtection`. */
+/** Requests the rights and policies on any connection. The result is a row for `readProtection`. */
 export const comparison = batch(
   protectionQueries.map((text) => ({ name: '', parse: parse({ name: '', text }), values: [] })),
 )
 
-/** While rights or policies differ, a connection is opened this often to compare them again. */
+/** While rights or policies differ, a connection is opened at this interval to compare them again. */
 export const compareAgainMs = 30_000
 
 /**
- * Remembers the comparison of rights and policies that was made when a connection was last opened, and tells the log
- * when its result changes. While nothing differs it asks nothing by itself.
+ * Remembers the comparison that was made when a connection was last opened, and logs each change of its result.
+ * While nothing differs it sends no query by itself.
  */
 export class ProtectionWatch {
   readonly #log: Logger
@@ -38,7 +40,7 @@ export class ProtectionWatch {
     this.#againMs = againMs
   }
 
-  /** False once the last comparison found a difference, or could not be made. */
+  /** False when the last comparison found a difference, or could not be made. */
   get intact(): boolean {
     return this.#sentences.length === 0
   }
@@ -53,7 +55,10 @@ export class ProtectionWatch {
     this.#plan()
   }
 
-  /** `again` opens a connection, which compares, and lets it go. Without it a difference stays until there is a new one. */
+  /**
+   * `again` opens a connection, which compares, and closes it. Without `again`, a difference stays until the next
+   * connection opens.
+   */
   compareBy(again: () => Promise<void>): void {
     this.#again = again
     this.#plan()
@@ -69,7 +74,7 @@ export class ProtectionWatch {
     const again = this.#again
     if (this.intact || again === undefined) return
     this.#timer = setTimeout(() => {
-      // A failure to connect is for the lanes to tell; here it only means not to know any better.
+      // The lanes log a failure to connect. Here it only means that the state is still unknown.
       void again().catch(() => this.#plan())
     }, this.#againMs).unref()
   }

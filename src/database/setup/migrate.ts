@@ -12,10 +12,10 @@ export type Migration = {
   readonly checksum: string
 }
 
-/** Held while migrating, so that instances that start together do it once. Any fixed number will do. */
+/** Held while migrating, so that instances that start together migrate once. Any fixed number works. */
 const advisoryLock = 4_036_255_374
 
-/** The numbered SQL files, in order. They only go forward, and one that was applied somewhere never changes. */
+/** The numbered SQL files, in order. Migrations only go forward, and an applied file never changes. */
 export async function readMigrations(): Promise<Migration[]> {
   const files = await migrationFiles()
   return files.map(({ name, sql }) => ({
@@ -26,15 +26,16 @@ export async function readMigrations(): Promise<Migration[]> {
   }))
 }
 
-/** The names of the migrations applied now, and what became of rights and policies. */
+/** The names of the migrations applied now, and the repairs of rights and policies. */
 export type Migrated = Repaired & { readonly applied: string[] }
 
 /**
- * Applies what is missing, all of it or nothing, in one transaction under an advisory lock (of the transaction,
- * so it also works behind a pooler), lets `loginRole` become the unprivileged role, and restores rights and policies.
+ * Applies the missing migrations, all or none, in one transaction under an advisory lock. The lock belongs to the
+ * transaction, so it also works behind a pooler.
+ * The same transaction lets `loginRole` become the unprivileged role, and restores rights and policies.
  *
- * @throws StartError when the database is newer than this program, a migration was changed after it was applied,
- *   or the login role lacks a right.
+ * @throws StartError when the database is newer than this program, a migration was changed after it was applied, or
+ *   the login role lacks a right.
  */
 export async function migrate(session: Session, loginRole?: string): Promise<Migrated> {
   try {
@@ -52,14 +53,14 @@ export async function migrate(session: Session, loginRole?: string): Promise<Mig
   }
 }
 
-/** Applies the migrations that are missing, and nothing else. Returns their names, and what was restored for them. */
+/** Applies only the missing migrations. Returns their names, and the repairs that they needed. */
 export async function applyMissing(session: Session): Promise<{ applied: string[]; restored: string[] }> {
   await session.run('create schema if not exists docket')
   await session.run(`create table if not exists docket.migrations (
     version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`)
   const migrations = await readMigrations()
   const missing = await missingMigrations(session, migrations)
-  // The first migration makes the role. Where that was applied elsewhere, the later ones count on it all the same.
+  // The first migration makes the role. The later ones need it, even where the first was applied elsewhere.
   const restored = missing.length < migrations.length ? await restoreRole(session) : []
   for (const { version, name, sql, checksum } of missing) {
     await session.run(sql)
@@ -71,9 +72,9 @@ export async function applyMissing(session: Session): Promise<{ applied: string[
 }
 
 /**
- * The migrations that a database has not had yet; all of them when it was never migrated.
- * @throws StartError when it was migrated by a newer program, or by files that have changed since, or when the
- *   login role may not know.
+ * Returns the migrations that a database lacks: all of them when it was never migrated.
+ * @throws StartError when a newer program migrated it, a file has changed since it was applied, or the login role
+ *   lacks the right to read this.
  */
 export async function missingMigrations(
   session: Session,

@@ -5,12 +5,12 @@ import type { Session } from '../batch/session.ts'
 const oldestPostgres = 15
 
 /**
- * Lets a login role become the unprivileged role, since Postgres 16 without inheriting its rights, see which
- * migrations were applied, and count requests; nothing more. Does nothing for one that already may, so a second start needs no right
- * to grant.
+ * Lets a login role become the unprivileged role, see the applied migrations, and count requests; nothing more.
+ * Since Postgres 16 the login role does not inherit the rights of the unprivileged role.
+ * Existing rights are not granted again, so a second start needs no right to grant.
  */
 export async function grantAppRole(session: Session, loginRole?: string): Promise<void> {
-  // The name travels as a value: inside the quoted block it could end the quotes.
+  // The name is passed as a value, because inside the quoted block it could end the quotes.
   const name = loginRole === undefined ? 'current_user::text' : `'${loginRole.replaceAll("'", "''")}'`
   await session.run(`select set_config('docket.login', ${name}, true)`)
   await session.run(`do $$
@@ -37,7 +37,7 @@ export async function grantAppRole(session: Session, loginRole?: string): Promis
     $$`)
 }
 
-/** @throws StartError when Postgres is older than what is tested, or could not store every text. */
+/** @throws StartError when Postgres is older than the oldest tested version, or could not store every text. */
 export async function checkVersion(session: Session): Promise<void> {
   const [server] = await session.run(
     "select current_setting('server_version_num')::int / 10000 as version, current_setting('server_encoding') as encoding",
@@ -55,8 +55,8 @@ export async function checkVersion(session: Session): Promise<void> {
 }
 
 /**
- * Makes sure that isolation does not hang on the `WHERE` alone: becomes the unprivileged role as every batch
- * does, and asks Postgres whether the policies then apply.
+ * Checks that isolation does not depend on `WHERE` alone. It becomes the unprivileged role, as every batch does,
+ * and asks Postgres whether the policies then apply.
  *
  * @throws StartError when the role is missing, cannot be taken, or could bypass the policies.
  */
@@ -79,7 +79,7 @@ export async function checkRole(session: Session): Promise<void> {
     )
 }
 
-/** The tables with owners' rows on which policies would not apply to the unprivileged role. */
+/** The tables with owners' rows on which policies do not apply to the unprivileged role. */
 async function asAppRole(session: Session) {
   await session.run('begin')
   try {

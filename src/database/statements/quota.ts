@@ -1,6 +1,6 @@
-/** A limit on what one owner may store. A trigger of a table refuses more, by an SQLSTATE of our own. */
+/** A limit on the data of one owner. A trigger of a table refuses more, with an SQLSTATE of our own. */
 export type Quota = {
-  /** The setting of the transaction that tells the trigger the limit. */
+  /** The setting of the transaction that passes the limit to the trigger. */
   readonly setting: string
   readonly most: number
   /** The SQLSTATE, of the class `DQ`. */

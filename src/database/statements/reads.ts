@@ -4,25 +4,25 @@ import { jsonColumns } from './columns.ts'
 import { defineStatement, owner, raw, type Statement } from './statement.ts'
 import type { OwnedTable } from './writes.ts'
 
-/** The part of a list that is asked for. */
+/** The requested part of a list. */
 export type Page = { readonly limit: number; readonly skip: number }
 
-/** A list as JSON text. `cutAfter` is the number of rows in one that ended early. */
+/** A list as JSON text. `cutAfter` is the number of rows in a list that ended early. */
 export type Listed = { readonly json: string; readonly cutAfter: number | undefined }
 
-/** The statements that read a table as JSON that Postgres makes. */
+/** The statements that read a table. Postgres makes the JSON. */
 export type Reads<Noun extends string> = {
   readonly get: Statement<{ readonly id: string }, string | null, `get_${Noun}`>
   readonly list: Statement<Page, Listed, `list_${Noun}s`>
 }
 
-/** A list ends with the row that brings it to so many bytes of JSON. */
+/** A list ends with the row that brings its JSON to this number of bytes. */
 const listBytes = sql.raw('1000000')
 
-/** Below so many stored bytes 500 rows are shorter than that, whatever JSON makes of them: up to six bytes of one. */
+/** Below this number of stored bytes, 500 rows stay below `listBytes`. JSON makes up to six bytes of one. */
 const shortBytes = sql.raw('130000')
 
-/** Rows whose reading keeps Postgres busy as long as a read by key. */
+/** Number of rows that keep Postgres busy as long as one read by key. */
 const rowsOfWeight = 30
 
 export function readsOf<const Noun extends string>(
@@ -46,10 +46,10 @@ function getOf<const Noun extends string>(noun: Noun, table: OwnedTable): Reads<
 }
 
 /**
- * Newest first, as one JSON array of about 1 MB at the most.
+ * Newest first, as one JSON array of about 1 MB at most.
  *
- * The second branch runs for long texts only. It leaves out by their stored length what cannot be in the list, before
- * it makes JSON of the rest.
+ * The second branch runs for long texts only. It first drops rows that cannot be in the list, by their stored
+ * length. Then it makes JSON of the rest.
  */
 function listOf<const Noun extends string>(
   noun: Noun,
@@ -62,7 +62,7 @@ function listOf<const Noun extends string>(
   return defineStatement({
     name: `list_${noun}s`,
     access: 'read',
-    // A full connection keeps the batch behind it waiting for about a millisecond, whatever the length of the lists.
+    // A full connection delays the next batch by about a millisecond, whatever the length of the lists.
     weight: ({ limit, skip }: Page) => 1 + Math.ceil((limit + skip / 10) / rowsOfWeight),
     query: raw(sql`
       with page as materialized (

@@ -6,8 +6,8 @@ import type { Cells } from './statement.ts'
 export type Row = Readonly<Record<string, unknown>>
 
 /**
- * Reads a row of a table from the text that Postgres sends, all columns in the order of `getTableColumns`. The session
- * writes instants in ISO format, as each batch sets it.
+ * Reads a row of a table from the text that Postgres sends, with all columns in the order of `getTableColumns`.
+ * Instants are in ISO format, because each batch sets it.
  */
 export function rowReader(table: PgTable): (cells: Cells) => Row {
   const columns = Object.values(getTableColumns(table)).map(({ name, ...column }) => ({
@@ -32,7 +32,7 @@ function readerOf({ dataType }: Pick<Column, 'dataType'>): (text: string) => unk
 
 const isoText = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?([+-]\d\d(?::\d\d)?)$/
 
-/** RFC 3339 in UTC with milliseconds, of `2026-11-20 18:27:00.12+00`. */
+/** Converts `2026-11-20 18:27:00.12+00` to RFC 3339 in UTC with milliseconds. */
 export function instant(text: string): string {
   const [, date, time, fraction = '', offset = ''] = isoText.exec(text) ?? []
   if (date === undefined) throw new Error('Postgres wrote an instant in an unexpected format')

@@ -8,24 +8,25 @@ export type Value = string | number | boolean | null
 export type Cells = readonly (string | null)[]
 
 /**
- * What may be done after the answer to a statement was lost: a `read` is repeated, and so is a `repeatable-write`, which
- * changes nothing more the second time. A `write` is not.
+ * Whether a statement may be repeated after its result was lost. A `read` is repeated. A `repeatable-write` is
+ * repeated too, because the second run changes nothing more. A `write` is not.
  */
 export type Access = 'read' | 'repeatable-write' | 'write'
 
 /**
- * One statement, compiled once: its text, the order of its parameters, and how its rows become a result. It runs
- * through `ask` only, which supplies the owner.
+ * One statement, compiled once: its text, the order of its parameters, and the conversion of its rows to a result.
+ * Only `ask` runs it, and supplies the owner.
  */
 export type Statement<Input, Result, Name extends string = string> = {
   readonly name: Name
   readonly access: Access
-  /** Whether connections know it by its name. Otherwise its text travels with each batch. */
+  /** True when connections know it by its name. Otherwise its text travels with each batch. */
   readonly prepared: boolean
   /**
-   * How long it keeps a process of Postgres busy, in steps of about 70 µs; a read of one row by its key, the lightest, is
-   * 1. Others may stand behind it for so long. A whole number, because these are added and taken away again. `Infinity`,
-   * as it is unless told, where that cannot be known: it waits for the disk or for locks.
+   * How long it keeps a Postgres process busy, in steps of about 70 µs. A read of one row by its key, the lightest,
+   * is 1. Other batches may wait behind it for this time.
+   * It is a whole number, because weights are added and subtracted. The default, `Infinity`, means unknown: the
+   * statement waits for the disk or for locks.
    */
   readonly weight: (input: Input) => number
   readonly text: string
@@ -33,7 +34,7 @@ export type Statement<Input, Result, Name extends string = string> = {
   readonly rows: (rows: readonly Cells[]) => Result
 }
 
-/** Any statement, for lists of them; it can be prepared but not run. */
+/** Any statement, for lists of them. It can be prepared but not run. */
 export type AnyStatement = Pick<Statement<never, unknown>, 'name' | 'access' | 'prepared' | 'text'>
 
 /** A statement with its input. */
@@ -63,10 +64,10 @@ export type ResultsOf<Asked extends readonly Question[]> = {
 
 const ownerParameter = 'owner_id'
 
-/** Stands for the caller wherever a statement says whose rows it means. Its value comes from the token alone. */
+/** Stands for the caller wherever a statement names the owner of its rows. Its value comes from the token alone. */
 export const owner = sql.placeholder(ownerParameter)
 
-/** Builds statements and has no connection: anything run on it throws. */
+/** Builds statements without a connection. Running one on it throws. */
 export const build = drizzle(() => Promise.reject(new Error('Statements are run through ask')))
 
 type Buildable = { toSQL(): { sql: string; params: unknown[] } }
@@ -92,7 +93,7 @@ export function defineStatement<
   const { sql: numbered, params } = definition.query.toSQL()
   const names = params.map(nameOf)
   const parameters = [...new Set(names)]
-  // Drizzle numbers every occurrence; a value that stands in several places is sent once.
+  // Drizzle numbers every occurrence. A value that occurs several times is sent once.
   const text = numbered.replace(
     /\$(\d+)/g,
     (_, n) => `$${parameters.indexOf(names[Number(n) - 1] ?? '') + 1}`,
@@ -108,7 +109,7 @@ export function defineStatement<
   return Object.freeze({ name, access, prepared, weight, text, values, rows })
 }
 
-/** Runs a statement that is written as SQL text where Drizzle's builder has no word for it. */
+/** Wraps SQL text as a query, where Drizzle's builder cannot express the statement. */
 export function raw(query: SQL): Buildable {
   return { toSQL: () => build.execute(query).getQuery() }
 }

@@ -3,10 +3,10 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { type Row, rowReader } from './rows.ts'
 import { build, type Cells, defineStatement, owner, type Statement, type Value } from './statement.ts'
 
-/** A table of owners' rows, by the columns that every one of them has. */
+/** A table of owners' rows, with the columns that all such tables have. */
 export type OwnedTable = PgTable & { readonly owner_id: PgColumn; readonly id: PgColumn }
 
-/** Values of the writable fields, by name; a field that is left out is not written. */
+/** Values of the writable fields, by name. An omitted field is not written. */
 export type Fields = Readonly<Record<string, Value>>
 
 type Id = { readonly id: string }
@@ -14,21 +14,21 @@ type Written = { readonly id: string; readonly given: Fields }
 
 /** The statements that write single rows of a table. */
 export type Writes<Noun extends string> = {
-  /** Makes a row; fields left out have their default. */
+  /** Makes a row. Omitted fields get their default. */
   readonly create: Statement<Written, Row, `create_${Noun}`>
-  /** Makes the row, or writes the fields given. `made` tells which. */
+  /** Makes the row, or writes the given fields. `made` is true when it made the row. */
   readonly put: Statement<Written, { readonly row: Row; readonly made: boolean }, `put_${Noun}`>
-  /** Writes the fields given; null when the row is missing. */
+  /** Writes the given fields. The result is null when the row is missing. */
   readonly patch: Statement<Written, Row | null, `patch_${Noun}`>
-  /** Whether there was a row. */
+  /** The result is true when there was a row. */
   readonly remove: Statement<Id, boolean, `delete_${Noun}`>
 }
 
 /**
  * Derives the writing statements of a table from the fields that a client may write, and their defaults.
  *
- * No statement changes a field that was not given. `updated_at`, counts and whatever else follows from a write are set by
- * the triggers of the table. Each returns all columns.
+ * No statement changes an omitted field. The triggers of the table set `updated_at`, counts and other derived
+ * values. Each statement that leaves a row returns all its columns.
  */
 export function writesOf<const Noun extends string>(
   noun: Noun,
@@ -41,7 +41,7 @@ export function writesOf<const Noun extends string>(
   const values = { owner_id: owner, id: sql.placeholder('id'), ...valuesOf(fields) }
   const read = rowReader(table)
   const row = ([cells]: readonly Cells[]) => (cells === undefined ? null : read(cells))
-  /** A row of a statement that always answers one. */
+  /** Reads the row of a statement that always returns one. */
   const written = ([cells = []]: readonly Cells[]) => read(cells)
 
   const create = defineStatement({
@@ -60,7 +60,7 @@ export function writesOf<const Noun extends string>(
         target: [table.owner_id, table.id],
         set: ifGiven(fields, (name) => sql`excluded.${sql.identifier(name)}`),
       })
-      // Only a row that this very statement inserted has no xmax.
+      // Only a row that this statement inserted has no xmax.
       .returning({ ...columns, made: sql<boolean>`xmax = 0` }),
     rows: (rows) => ({ row: written(rows), made: rows[0]?.at(-1) === 't' }),
   })
