@@ -106,6 +106,37 @@ test('a connection with many unanswered requests is not read', async () => {
   socket.socket.destroy()
 })
 
+test('a body in chunks does not wait behind an unanswered request: its connection is closed', async () => {
+  const never = Promise.withResolvers<Response>()
+  const { url, cuts } = await serve(() => never.promise)
+  const socket = await openSocket(url)
+  socket.send(
+    `${get('/0')}POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(1_000)}`,
+  )
+  expect(await socket.ended).toBe('')
+  expect(cuts()).toMatchObject([{ reason: 'pipelined' }])
+})
+
+test('a body of a known length waits unread behind an unanswered request, and is served', async () => {
+  const first = Promise.withResolvers<Response>()
+  const begun = Promise.withResolvers<void>()
+  const { url } = await serve(async (request) => {
+    begun.resolve()
+    return pathOf(request) === '/0' ? first.promise : new Response(await request.text())
+  })
+  const socket = await openSocket(url)
+  socket.send(`${get('/0')}POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${32 * 2 ** 20}\r\n\r\nab`)
+  await begun.promise
+  await wait(50)
+  socket.send('x'.repeat(32 * 2 ** 20 - 2))
+  await wait(200)
+  expect(socket.socket.writableLength).toBeGreaterThan(2 ** 20)
+  first.resolve(new Response('/0'))
+  expect((await socket.answer()).text).toBe('/0')
+  expect((await socket.answer()).text).toHaveLength(32 * 2 ** 20)
+  socket.socket.destroy()
+})
+
 test('requests that wait on all connections together are bounded', async () => {
   const never = Promise.withResolvers<Response>()
   const { url, cuts } = await serve(() => never.promise, { pipelinedInAll: 10 })

@@ -127,6 +127,9 @@ const internal = new AppError(
 export function problem(c: Context, error: unknown): Response {
   const known = error instanceof AppError && error.code !== 'internal' ? error : internal
   c.set('failure', error)
+  // A refusal is short, and must not be refused itself: the budget counts it no more.
+  c.get('held')?.release()
+  c.set('held', undefined)
   return respond(c, problemKinds[known.code].status, problemBody(known, c.var.requestId), {
     'content-type': 'application/problem+json',
     ...problemHeaders(known),

@@ -56,14 +56,25 @@ export async function readBytes(c: Context): Promise<Uint8Array> {
     if (bytes.length > bodyLimitBytes) throw tooLarge()
     return bytes
   }
-  const chunks: Uint8Array[] = []
+  let bytes = Buffer.allocUnsafe(4_096)
   let length = 0
-  for await (const chunk of c.req.raw.body ?? []) {
+  // Copied, because a caller may send chunks of one byte, and each would stay an object of its own.
+  for await (const chunk of chunksOf(c)) {
+    if (length + chunk.length > bodyLimitBytes) throw tooLarge()
+    if (length + chunk.length > bytes.length)
+      bytes = Buffer.concat(
+        [bytes.subarray(0, length)],
+        Math.min(bodyLimitBytes, 2 * (length + chunk.length)),
+      )
+    bytes.set(chunk, length)
     length += chunk.length
-    if (length > bodyLimitBytes) throw tooLarge()
-    chunks.push(chunk)
   }
-  return Buffer.concat(chunks)
+  return bytes.subarray(0, length)
+}
+
+/** Leaves the connection open when the reader stops early: the refusal has to reach the caller. */
+function chunksOf(c: Context): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  return c.env?.incoming?.iterator({ destroyOnReturn: false }) ?? c.req.raw.body ?? []
 }
 
 function tooLarge(): AppError {

@@ -38,7 +38,8 @@ export class Connections {
   }
 
   /** Calls `start` when the earlier responses are sent. */
-  serve({ socket }: IncomingMessage, response: ServerResponse, start: () => void): void {
+  serve(request: IncomingMessage, response: ServerResponse, start: () => void): void {
+    const { socket } = request
     // The parser still finishes the piece of data that closed the connection.
     if (socket.destroyed) return
     const state = this.#open.get(socket) ?? this.#add(socket)
@@ -49,26 +50,36 @@ export class Connections {
       return
     }
     const { pipelined, pipelinedInAll, pipelinedRead } = this.#limits
-    if (waiting.length >= pipelined || this.#waiting >= pipelinedInAll) {
+    const body = bodyOf(request)
+    // Node keeps each chunk of a body that nobody reads as an object of its own, however short it is.
+    if (waiting.length >= pipelined || this.#waiting >= pipelinedInAll || body === 'chunked') {
       this.#cut(socket, 'pipelined')
       return
     }
     this.#waiting++
     if (waiting.push({ response, start }) === 1) current?.once('close', () => this.#next(socket, state))
     // Node resumes reading after each request it parses, so the pause must come after this piece.
-    if (waiting.length === pipelinedRead) process.nextTick(() => socket.pause())
+    if (waiting.length === pipelinedRead || body === 'sized') process.nextTick(() => socket.pause())
   }
 
   /** Closes connections whose response is read too slowly. A timer calls it. */
   sweep(now: number): void {
     for (const [socket, state] of this.#open) {
       const { current } = state
+      // A kept connection keeps no headers of its last request.
+      if (current?.writableFinished && current.req.complete) state.current = state.timed = undefined
       if (current === undefined || !current.headersSent || current.writableFinished) continue
       if (state.timed !== current) {
         state.timed = current
         state.deadline = now + this.#limits.answerMs + (1000 * socket.writableLength) / this.#limits.leastRate
       } else if (now > state.deadline) this.#cut(socket, 'slow_reader')
     }
+  }
+
+  /** The response that a connection is to get last, unless it was sent. */
+  lastOf(socket: Socket): ServerResponse | undefined {
+    const state = this.#open.get(socket)
+    return state?.waiting.at(-1)?.response ?? state?.current
   }
 
   close(): void {
@@ -92,7 +103,7 @@ export class Connections {
     this.#waiting--
     state.current = next.response
     if (state.waiting.length > 0) next.response.once('close', () => this.#next(socket, state))
-    if (state.waiting.length < this.#limits.pipelinedRead && socket.isPaused()) socket.resume()
+    if (state.waiting.length === 0 && socket.isPaused()) socket.resume()
     next.start()
   }
 
@@ -101,6 +112,11 @@ export class Connections {
     socket.destroy()
     this.#onCut(cut)
   }
+}
+
+function bodyOf({ headers }: IncomingMessage): 'chunked' | 'sized' | undefined {
+  if (headers['transfer-encoding'] !== undefined) return 'chunked'
+  return headers['content-length'] === undefined || headers['content-length'] === '0' ? undefined : 'sized'
 }
 
 /** llhttp's HPE_PAUSED. A parser callback that returns it ends the parsing of this piece. */

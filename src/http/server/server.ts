@@ -50,7 +50,6 @@ export async function listen(options: Options): Promise<Listening> {
     recordUnseen(options.log, answer, error)
     return answer
   }
-  const { expect, refuse, refuseTunnel } = refusals(answerUnseen, limits.lingerMs)
   const listener = getRequestListener(
     (request, bindings) => options.fetch(request, bindings as HttpBindings),
     {
@@ -64,11 +63,12 @@ export async function listen(options: Options): Promise<Listening> {
   )
   const cuts = cutLog(options.log)
   const connections = new Connections(limits, cuts)
+  const lastOf = (socket: Socket) => connections.lastOf(socket)
+  const { refuse, refuseTunnel } = refusals(answerUnseen, limits.lingerMs, lastOf)
   let draining = false
   const server = createServer(nodeOptions(limits), (request, response) => {
     // Node drops the bytes after a request that asks for an upgrade.
     if (draining || request.headers.upgrade !== undefined) response.setHeader('connection', 'close')
-    expect(response)
     connections.serve(request, response, () => void listener(request, response))
   })
   server.maxConnections = limits.connections

@@ -4,8 +4,6 @@ import { AppError } from '../../errors.ts'
 import type { problemUnseen } from '../answer/problem.ts'
 
 type Refusals = {
-  /** Must be called for every answer that a connection will get. */
-  expect(response: ServerResponse): void
   /** For `clientError`: sends the fault after the answers still due on the connection, then closes it. */
   refuse(error: NodeJS.ErrnoException, socket: Socket): void
   /** For `connect`, where Node hands over the bare socket. The server opens no tunnels. */
@@ -19,8 +17,11 @@ export type Unseen = (error: AppError) => ReturnType<typeof problemUnseen>
  * Answers requests that Node's parser could not read, and that the app never sees: in problem JSON, on the socket
  * itself.
  */
-export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
-  const latest = new WeakMap<Socket, ServerResponse>()
+export function refusals(
+  answerUnseen: Unseen,
+  lingerMs: number,
+  lastOf: (socket: Socket) => ServerResponse | undefined,
+): Refusals {
   const refused = new WeakSet<Socket>()
 
   const write = (socket: Socket, why: Why) => {
@@ -32,14 +33,13 @@ export function refusals(answerUnseen: Unseen, lingerMs: number): Refusals {
   }
 
   return {
-    expect: (response) => void latest.set(response.req.socket, response),
     refuse(error, socket) {
       if (refused.has(socket)) return
       refused.add(socket)
       // A connection that never sent anything gets no answer.
       if (error.code === 'ECONNRESET' || socket.bytesRead === 0) return void socket.destroy()
       const why = whyOf(error)
-      const last = latest.get(socket)
+      const last = lastOf(socket)
       const inBody = last !== undefined && !last.req.complete
       // The request with this body is already answered, or waits behind others. There is no place for another answer.
       if (inBody && (last.headersSent || last.socket === null)) return void socket.destroy()
