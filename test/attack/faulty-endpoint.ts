@@ -18,7 +18,9 @@ export async function openFaultyApi(databaseUrl: string, first?: Fault) {
   }
   if (first !== undefined) await breakBy(first)
   const { issuer: name, audience } = issuer
-  const environment = { AUTH_JWKS_URL: network.url, AUTH_ISSUER: name, AUTH_AUDIENCE: audience }
+  // Production, where every refusal has the same bytes.
+  const urls = { AUTH_JWKS_URL: network.url, AUTH_ISSUER: name, AUTH_AUDIENCE: audience }
+  const environment = { NODE_ENV: 'production', ...urls }
   const api = await startDocumentedApi(environment, { databaseUrl })
   const get = (path: string, token: string) =>
     api.call(path, { headers: { authorization: `Bearer ${token}`, 'x-request-id': 'same' } })
