@@ -29,8 +29,6 @@ export function enter({ statementTimeoutMs, lockTimeoutMs, quotas }: BatchLimits
     statement_timeout: `'${statementTimeoutMs}'`,
     lock_timeout: `'${lockTimeoutMs}'`,
     plan_cache_mode: `'force_generic_plan'`,
-    datestyle: `'ISO'`,
-    timezone: `'UTC'`,
     ...Object.fromEntries(quotas.map(({ setting, most }) => [setting, `'${most}'`])),
   }
   const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', ${value}, true)`)

@@ -40,7 +40,8 @@ export async function grantAppRole(session: Session, loginRole?: string): Promis
 /** @throws StartError when Postgres is older than the oldest tested version, or could not store every text. */
 export async function checkVersion(session: Session): Promise<void> {
   const [server] = await session.run(
-    "select current_setting('server_version_num')::int / 10000 as version, current_setting('server_encoding') as encoding",
+    `select current_setting('server_version_num')::int / 10000 as version, current_setting('server_encoding') as encoding,
+      current_setting('DateStyle') as dates`,
   )
   if (Number(server?.version) < oldestPostgres)
     throw new StartError(
@@ -50,6 +51,12 @@ export async function checkVersion(session: Session): Promise<void> {
   if (server?.encoding !== 'UTF8')
     throw new StartError(
       `The database is encoded in ${server?.encoding}, which cannot store every text: create one with ENCODING 'UTF8'.`,
+      78,
+    )
+  // Rows of a write come back as the session writes them.
+  if (!String(server?.dates).startsWith('ISO'))
+    throw new StartError(
+      'The login has another DateStyle than ISO: run ALTER ROLE … SET DateStyle TO ISO.',
       78,
     )
 }

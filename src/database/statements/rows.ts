@@ -7,7 +7,7 @@ export type Row = Readonly<Record<string, unknown>>
 
 /**
  * Reads a row of a table from the text that Postgres sends, with all columns in the order of `getTableColumns`.
- * Instants are in ISO format, because each batch sets it.
+ * Instants are in ISO format, in any time zone: a start refuses another DateStyle.
  */
 export function rowReader(table: PgTable): (cells: Cells) => Row {
   const columns = Object.values(getTableColumns(table)).map(({ name, ...column }) => ({
