@@ -1,6 +1,9 @@
+import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import { problem } from '../../src/http/answer/problem.ts'
 import { AnswerBudget } from '../../src/http/request/answer-budget.ts'
+import type { Env } from '../../src/http/request/context.ts'
 
 const MB = 2 ** 20
 const codeOf = (work: () => void) => {
@@ -66,4 +69,22 @@ test('the bytes of a response are its own, and giving them back touches no other
 test('an owner who holds nothing is told that the server is full', () => {
   const budget = new AnswerBudget(MB)
   expect(codeOf(() => budget.hold('ann').expect(MB))).toBe('unavailable')
+})
+
+test('a refusal reaches an owner whose share is used up', async () => {
+  const budget = new AnswerBudget(8 * MB)
+  budget.hold('ann').expect(MB)
+  const app = new Hono<Env>()
+  app.use((c, next) => {
+    c.set('requestId', 'same')
+    c.set('headers', {})
+    c.set('held', budget.hold('ann'))
+    return next()
+  })
+  app.get('/', () => {
+    throw new AppError('not_found', 'Task not found.')
+  })
+  app.onError((error, c) => problem(c, error))
+  expect((await app.request('/')).status).toBe(404)
+  expect(budget.held).toBe(MB)
 })

@@ -53,11 +53,6 @@ test('an owner who reads nothing is refused more, others are not, and what ends 
     })
     expect(told.headers.get('retry-after')).toBe('1')
     expect(served.status).toBe(200)
-    // A refusal is never refused itself.
-    const missing = await Promise.all(
-      Array.from({ length: 200 }, () => ann.call(`/tasks/${crypto.randomUUID()}`)),
-    )
-    expect([404, 429, 503]).toEqual(expect.arrayContaining([...new Set(missing.map(({ status }) => status))]))
     for (const socket of sockets) socket.destroy()
     await vi.waitUntil(async () => (await ann.call('/tasks?limit=40')).status === 200)
   } finally {

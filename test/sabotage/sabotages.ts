@@ -496,6 +496,13 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: plain('test/http/answer-budget'),
   },
   {
+    name: 'a refusal is never refused by the budget',
+    file: 'src/http/answer/problem.ts',
+    find: "c.set('held', undefined)",
+    replace: '',
+    caughtBy: plain('test/http/answer-budget'),
+  },
+  {
     name: 'a list of long texts ends at about 1 MB',
     file: 'src/database/statements/reads.ts',
     find: ') lines where before < ',
